@@ -1,5 +1,6 @@
 """Two stages of drawn numbers with fields of every kind, and a log in which the last item tells the next."""
 
+import dataclasses
 from functools import cache
 from itertools import pairwise
 
@@ -7,13 +8,14 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.weights import DenseLayer
+from recpress_edge.artifacts.fold_in import FoldIn
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.two_stages.fields import seen_field
 from recpress_edge.artifacts.two_stages.weights import SecondWeights
 from recpress_edge.data.features.encode import parse_specs
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Preparation
-from recpress_export.two_stages.build import TwoStageSource
+from recpress_export.two_stages.build import ForgettingFirst, TwoStageSource
 from recpress_export.two_stages.quality import HeldOut
 
 N_USERS, N_ITEMS, FOUND = 40, 60, 20
@@ -31,10 +33,9 @@ STATED = (
 SEEN = (seen_field(1, N_ITEMS), seen_field(2, N_ITEMS))
 
 
-def second_of(scale=1.0, *, layers=(8, 4), seed=0):
+def second_of(scale=1.0, *, layers=(8, 4), seed=0, fields=(*OF_USERS, *STATED, *SEEN)):
     """A second stage of drawn numbers, all of f times ``scale``: with 0 it is the first stage."""
     rng, dim = np.random.default_rng(seed), 4
-    fields = (*OF_USERS, *STATED, *SEEN)
 
     def drawn(*shape):
         return (rng.normal(size=shape) * 0.5).astype(np.float32)
@@ -111,6 +112,22 @@ def source_of(second=None, *, taken=None):
         facts=facts,
         licence="made up",
         command="recpress-edge export --student rerank_dim4 --int8",
+    )
+
+
+def forgetting_source():
+    """The same for anybody: the first stage reads the last items, oldest first, and knows no user."""
+    source, rng = source_of(), np.random.default_rng(5)
+    decay = rng.uniform(0.3, 0.95, 6).astype(np.float32)
+    drawn = [rng.normal(size=shape).astype(np.float32) for shape in ((N_ITEMS, 6), 6)]
+    return dataclasses.replace(
+        source,
+        first=ForgettingFirst(source.first.item_emb, FoldIn(*drawn, decay=decay, length=4)),
+        second=second_of(fields=source.fields),
+        of_users=(),
+        user_rows=np.empty((0, 0), np.int32),
+        typical=source.typical[:, source.user_rows.shape[1] :],
+        user_ids=(),
     )
 
 

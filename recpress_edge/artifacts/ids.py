@@ -58,7 +58,10 @@ def encode_lines(texts: Sequence[str]) -> bytes:
 
 def read_lines(where: Path, count: int, kind: str = "lines") -> list[str]:
     """Exactly ``count`` lines of UTF-8; ArtifactError for any other content."""
-    data = where.read_bytes()
+    try:
+        data = where.read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(f"no such file: {where}", fault="missing") from None
     found = data.count(b"\n")
     if found != count or data[-1:] not in (b"", b"\n"):  # counted before a list is made of them
         raise ArtifactError(f"{where} must hold {count} {kind}, found {found}", fault="content")

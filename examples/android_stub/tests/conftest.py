@@ -22,6 +22,7 @@ from model_bins import write_models  # noqa: E402
 from newcomers import write_newcomers  # noqa: E402
 from patch_cases import write_patches  # noqa: E402
 from python_answers import export_bundles, write_answers  # noqa: E402
+from stage_answers import write_stages  # noqa: E402
 from toolchain import Toolchain, ToolError, ensure_toolchain  # noqa: E402
 
 
@@ -45,13 +46,14 @@ def jvm(tools, tmp_path_factory) -> Jvm:
 
 @pytest.fixture(scope="session")
 def fixtures(tmp_path_factory) -> Path:
-    """Bundles, models, clicks, patches and newcomers: what Python wrote, answered and refused."""
+    """Bundles, models, clicks, two stages, patches and newcomers: what Python wrote, answered and refused."""
     folder = tmp_path_factory.mktemp("fixtures")
     for bundle in export_bundles(folder):
         write_answers(bundle, folder / "answers" / f"{bundle.name}.json")
     write_corruptions(folder / "bundles", folder / "corrupt")
     write_models(folder / "models", MODELS)
     write_clicks(folder / "clicks")
+    write_stages(folder / "stages")
     write_newcomers(folder / "bundles", folder / "newcomers.json")
     write_patches(folder, folder / "patches")
     return folder

@@ -24,6 +24,7 @@ sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests")]
 import fuzz_patches  # noqa: E402  (needs the path above)
 from jvm import PACKAGE, Jvm  # noqa: E402
 from python_answers import export_bundles  # noqa: E402
+from stage_answers import SOURCES, write_stage_bundles  # noqa: E402
 from toolchain import ORT_VERSION, ensure_toolchain  # noqa: E402
 
 from recpress_edge.records.bench import write_record  # noqa: E402
@@ -32,6 +33,7 @@ HEAP: Final = "256m"
 BUNDLES: Final = (
     *("int8-dim", "fp32", "int4-item", "int8-dim-single-user", "fp32-history", "int8-dim-sequence"),
     *("history-without-rows", "retired", "int8-dim-c", "fp32-c", "int4-item-history-c"),
+    *SOURCES,
 )
 
 
@@ -54,6 +56,7 @@ def run(first: int, count: int, seconds: float, *, patches: bool) -> dict[str, A
 def _bundles(work: Path) -> list[str]:
     for _ in export_bundles(work):
         pass
+    write_stage_bundles(work / "bundles")
     return [str(work / "bundles" / name) for name in BUNDLES]
 
 

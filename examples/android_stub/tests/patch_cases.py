@@ -53,6 +53,7 @@ def _verdict(base: Path, patch: Path, made: Path, keys: Path | None) -> dict[str
 def _honest(fixtures: Path, run: fuzz_patches.Run) -> Iterator[Case]:
     bundles, clicks = fixtures / "bundles", fixtures / "clicks/bundles"
     first, second, *_ = sorted(clicks.iterdir())
+    stages = fixtures / "stages/bundles"
     for old, new in (
         (run.old.folder, run.new.folder),
         (run.new.folder, run.old.folder),
@@ -60,6 +61,7 @@ def _honest(fixtures: Path, run: fuzz_patches.Run) -> Iterator[Case]:
         (bundles / "int8-dim", bundles / "int8-dim-c"),
         (bundles / "fp32", bundles / "fp32-history"),
         (first, second),
+        (stages / "two-stages", stages / "two-stages-history"),
     ):
         yield f"{old.name} to {new.name}", old, make_patch(open_any(old), open_any(new)).data, None
     yield "applied before", run.new.folder, run.patch, None

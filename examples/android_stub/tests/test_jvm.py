@@ -19,6 +19,7 @@ CLASSES = (
         "ModelFileTest",
         "NewcomerTest",
         "PatchTest",
+        "TwoStageTest",
     ),
 )
 

@@ -32,6 +32,7 @@ TESTS = {
     "ModelBinTest": "everyAnswerEqualsNumpys",
     "NewcomerTest": "newcomersAreAnsweredAsPythonAnswersThem",
     "PatchTest": "everyPatchEndsAsInPython",
+    "TwoStageTest": "idsAndScoresAreEqualToTheBit",
 }
 
 
@@ -223,6 +224,18 @@ MUTATIONS = {
     ),
     "the version before may be any bundle": Mutation(
         "Versions", "if (!step) {", "if (before == null) {", "PatchTest.onlyAVersionOfTheBundleComesBack"
+    ),
+    "the last items are the first": Mutation(
+        "TwoStageContract", "seen[seen.length - place]", "seen[place - 1]", "TwoStageTest"
+    ),
+    "two stages may be asked for what is left of them": Mutation(
+        "TwoStageContract", "first.nItems - distinct.size()", "first.nItems - seen.length", "TwoStageTest"
+    ),
+    "two stages answer nearly": Mutation(
+        "TwoStageSelfTest",
+        "got.score(rank) == question.scores[rank]",
+        "got.score(rank) == (float) question.scores[rank]",
+        "TwoStageTest.whatIsDamagedIsRefusedAsInPython",
     ),
 }
 

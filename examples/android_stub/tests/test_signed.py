@@ -12,6 +12,7 @@ from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private
 from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.trust.signature import sign_bundle
+from recpress_edge.artifacts.two_stages.bundle import open_two_stage_bundle
 from recpress_edge.core.errors import ArtifactError
 
 
@@ -71,3 +72,15 @@ def test_java_takes_and_refuses_what_python_does(jvm, tmp_path):
         assert said.split(" ")[0] == wanted, (folder, said)
     assert found[0] == found[1] != found[2]
     assert found[4].startswith("field ")
+
+
+def test_a_bundle_of_two_stages_too(jvm, fixtures, tmp_path):
+    make_keys(tmp_path / "ours", "ours of a test")
+    signed = shutil.copytree(fixtures / "stages/bundles/two-stages", tmp_path / "two-stages")
+    unsigned = edited(signed, "two-stages-unsigned", lambda folder: None)
+    sign_bundle(signed, read_private(tmp_path / "ours"), (signed / MANIFEST).read_bytes())
+    keys = str(public_path(tmp_path / "ours"))
+    done = jvm.java("org.example.recpress.SignedMain", str(signed), keys, str(unsigned), keys)
+    taken, refused = done.stdout.splitlines()
+    assert taken == open_two_stage_bundle(signed, Trust(public_path(tmp_path / "ours"))).digest
+    assert refused.startswith("signature ")

@@ -1,7 +1,7 @@
 """What the model file of a click bundle takes, returns and promises, as bundle.json states it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,7 @@ _NAMES: Final = {
     "tie_rule": TIE_RULE,
 }
 """What every contract of this version says."""
+ReadField = Callable[[dict[str, Any], list[str]], FeatureField]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,7 +131,7 @@ def read_click_contract(where: Path, values: Mapping[str, Any]) -> ClickContract
     for name, fine in fits.items():
         if not fine:
             raise ArtifactError(f"{where}: contract field {name!r} is {values.get(name)!r}", fault="field")
-    fields = tuple(_field(where, place, entry) for place, entry in enumerate(values["features"]))
+    fields = tuple(read_feature(where, place, entry) for place, entry in enumerate(values["features"]))
     if sum(field.width for field in fields) > MAX_WIDTH:
         raise ArtifactError(f"{where}: rows of more than {MAX_WIDTH:,} columns", fault="range")
     names = [field.name for field in fields] + values["folded"]
@@ -151,7 +152,10 @@ def _unsupported(where: Path, name: str, found: Any, known: str) -> ArtifactErro
     )
 
 
-def _field(where: Path, place: int, entry: Any) -> FeatureField:
+def read_feature(where: Path, place: int, entry: Any, read: ReadField = read_field) -> FeatureField:
+    """The feature at a place of a contract, with its vocabulary beside the manifest ``where``; else an
+    ArtifactError. ``read``: what makes the field of an entry and its values.
+    """
     if not isinstance(entry, dict) or entry.get("vocabulary") not in (None, vocabulary_file(place)):
         raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
     values: list[str] = []
@@ -161,7 +165,7 @@ def _field(where: Path, place: int, entry: Any) -> FeatureField:
         values = read_lines(where.parent / vocabulary_file(place), entry["size"] - FIRST, "values")
     if len(set(values)) < len(values):
         raise ArtifactError(f"{where}: feature {place} has one value twice", fault="content")
-    field = read_field(entry, values)
+    field = read(entry, values)
     numbers = (field.least, field.most, field.capacity, field.buckets, field.seed)
     if any(type(number) is not int for number in numbers) or not all(map(_edge, field.edges)):
         raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")

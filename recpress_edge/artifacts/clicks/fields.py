@@ -173,11 +173,13 @@ def read_field(entry: Mapping[str, Any], values: Sequence[str]) -> FeatureField:
         field = FeatureField(entry["name"], entry["side"], entry["kind"], tuple(values), **more)
         known = field.side in SIDES and field.kind in KINDS and entry["size"] == field.size
     except (KeyError, TypeError) as error:
-        raise ArtifactError(f"a field cannot be read: {type(error).__name__}: {error}") from None
+        raise ArtifactError(
+            f"a field cannot be read: {type(error).__name__}: {error}", fault="field"
+        ) from None
     hashed = field.kind != "hashed" or (entry.get("hash") == HASH and field.buckets > 0)
     ascending = all(left < right for left, right in zip(field.edges, field.edges[1:], strict=False))
     if not (known and hashed and ascending and field.capacity > 0 and field.least <= field.most):
-        raise ArtifactError(f"field {field.name!r} contradicts itself: {dict(entry)}")
+        raise ArtifactError(f"field {field.name!r} contradicts itself: {dict(entry)}", fault="field")
     return field
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.artifacts.clicks.contract import MAX_WIDTH, vocabulary_file
+from recpress_edge.artifacts.clicks.contract import MAX_WIDTH, read_feature, vocabulary_file
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, Contract, contract_facts, read_contract
 from recpress_edge.artifacts.formats import FORMATS, model_file
-from recpress_edge.artifacts.ids import encode_lines, read_lines
-from recpress_edge.artifacts.two_stages.fields import field_entry, place_of, read_list_field
+from recpress_edge.artifacts.ids import encode_lines
+from recpress_edge.artifacts.two_stages.fields import HeldField, field_entry, place_of, read_list_field
 from recpress_edge.core.errors import ArtifactError
 
 TWO_STAGES: Final = "two-stages"
@@ -195,21 +195,7 @@ def _first(where: Path, values: Any) -> Contract:
 
 
 def _field(where: Path, place: int, entry: Any, first: Contract) -> FeatureField:
-    if not isinstance(entry, dict) or entry.get("vocabulary") not in (None, vocabulary_file(place)):
-        raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
-    values: list[str] = []
-    if "vocabulary" in entry:
-        if not _whole(entry.get("size"), FIRST + 1, None):
-            raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
-        values = read_lines(where.parent / vocabulary_file(place), entry["size"] - FIRST, "values")
-    if len(set(values)) < len(values):
-        raise ArtifactError(f"{where}: feature {place} has one value twice", fault="content")
-    field = read_list_field(entry, values)
-    numbers = (field.least, field.most, field.capacity, field.buckets, field.seed)
-    if any(type(number) is not int for number in numbers) or not all(
-        type(edge) in (int, float) for edge in field.edges
-    ):
-        raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
+    field = read_feature(where, place, entry, read_list_field)
     if place_of(field) and field.size != FIRST + first.n_items:
         raise ArtifactError(
             f"{where}: feature {place} has {field.size} rows, and there are {first.n_items} items",
@@ -223,17 +209,7 @@ def _of_users(where: Path, entry: Any) -> FeatureField:
     whole = isinstance(entry, dict) and all(_whole(entry.get(name), 1, None) for name in ("rows", "width"))
     if not whole or type(entry.get("name")) is not str or entry["rows"] < FIRST:
         raise ArtifactError(f"{where}: a field of users is {entry!r}", fault="field")
-    if entry["width"] > 1:
-        made = FeatureField(
-            entry["name"],
-            "user",
-            "many",
-            tuple(map(str, range(entry["rows"] - FIRST))),
-            capacity=entry["width"],
-        )
-    else:
-        made = FeatureField(entry["name"], "user", "hashed", buckets=entry["rows"] - FIRST)
-    return made
+    return HeldField(entry["name"], "user", "hashed", buckets=entry["rows"] - FIRST, capacity=entry["width"])
 
 
 def _check(where: Path, contract: TwoStageContract) -> None:

@@ -12,6 +12,14 @@ ITEM: Final = "item"
 _SEEN: Final = re.compile(r"seen\[-([1-9]\d?)\]")
 
 
+class HeldField(FeatureField):
+    """A field whose rows the model file holds: how many it has and how many a user, its values untold."""
+
+    @property
+    def width(self) -> int:
+        return self.capacity
+
+
 def seen_field(place: int, n_items: int) -> FeatureField:
     """The field seen[-place]: the item consumed so many before the request; missing where there is none.
 

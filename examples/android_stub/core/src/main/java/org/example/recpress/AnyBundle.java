@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** A verified bundle of tables or of a click model, where only its files matter. */
+/** A verified bundle of tables, of a click model or of two stages, where only its files matter. */
 final class AnyBundle {
     final String digest;
     private final File folder;
@@ -19,16 +19,18 @@ final class AnyBundle {
 
     /** Verifies every file; {@code trusted} null: whoever made it. */
     static AnyBundle open(File folder, TrustedKeys trusted) throws BundleException {
-        String digest = isOfClicks(folder)
+        String digest = isOf(ClickBundle.SCHEMA, folder)
                 ? ClickBundle.open(folder, trusted).digest()
+                : isOf(TwoStageBundle.SCHEMA, folder)
+                ? TwoStageBundle.open(folder, trusted).digest()
                 : RecBundle.open(folder, trusted).digest();
         return new AnyBundle(folder, digest);
     }
 
-    /** Whether a folder says so; nothing of it is checked. */
-    static boolean isOfClicks(File folder) throws BundleException {
+    /** Whether a folder says that it has a schema; nothing of it is checked. */
+    static boolean isOf(String schema, File folder) throws BundleException {
         return BundleFiles.isPlainFile(folder, RecBundle.MANIFEST)
-                && ClickBundle.SCHEMA.equals(manifest(folder).get("schema"));
+                && schema.equals(manifest(folder).get("schema"));
     }
 
     /** Names and sizes of its files, its manifest among them, its signature not. */

@@ -10,12 +10,14 @@ public interface BundleCheck {
         public void check(File folder, TrustedKeys trusted) {}
     };
 
-    /** The self-test: by {@link Scorers#of}, of a click model by ONNX Runtime. */
+    /** The self-test: by {@link Scorers#of}, of a click model and of two stages by ONNX Runtime. */
     BundleCheck SELF_TEST = new BundleCheck() {
         @Override
         public void check(File folder, TrustedKeys trusted) throws BundleException {
-            if (AnyBundle.isOfClicks(folder)) {
+            if (AnyBundle.isOf(ClickBundle.SCHEMA, folder)) {
                 ClickRanker.open(ClickBundle.open(folder, trusted)).close();
+            } else if (AnyBundle.isOf(TwoStageBundle.SCHEMA, folder)) {
+                TwoStageRecommender.open(TwoStageBundle.open(folder, trusted)).close();
             } else {
                 Recommender.open(RecBundle.open(folder, trusted)).close();
             }

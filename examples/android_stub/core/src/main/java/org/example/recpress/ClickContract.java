@@ -72,8 +72,9 @@ public final class ClickContract {
         }
     }
 
+    /** The feature at a place of a contract, with its vocabulary beside it in {@code folder}. */
     @SuppressWarnings("unchecked")
-    private static FeatureField read(Object entry, File folder, int place, String where) throws BundleException {
+    static FeatureField read(Object entry, File folder, int place, String where) throws BundleException {
         String at = where + ": feature " + place;
         if (!(entry instanceof Map)) {
             throw new BundleException(Fault.FIELD, at + " is no object");
@@ -105,6 +106,11 @@ public final class ClickContract {
      * that no field has, and for a value that its field does not take.
      */
     public long[] encode(Map<String, ?> values) {
+        return encode(fields, width, values);
+    }
+
+    /** The same of other fields, in the first columns of a row of {@code width}. */
+    static long[] encode(List<FeatureField> fields, int width, Map<String, ?> values) {
         Set<String> left = new HashSet<String>(values.keySet());
         long[] row = new long[width];
         int at = 0;
@@ -119,7 +125,7 @@ public final class ClickContract {
         }
         if (!left.isEmpty()) {
             throw new IllegalArgumentException(
-                    Printable.oneLine("unknown field '" + left.iterator().next() + "'; the bundle has " + names()));
+                    Printable.oneLine("unknown field '" + left.iterator().next() + "'; the bundle has " + names(fields)));
         }
         return row;
     }
@@ -132,7 +138,7 @@ public final class ClickContract {
         }
     }
 
-    private String names() {
+    private static String names(List<FeatureField> fields) {
         StringBuilder out = new StringBuilder();
         for (FeatureField field : fields) {
             out.append(out.length() == 0 ? "" : ", ").append(field.name);

@@ -74,38 +74,49 @@ final class ClickSelfTest {
         return value;
     }
 
+    /** What a question states, by field, as an application would. */
+    static Map<String, Object> values(Map<?, ?> facts) {
+        Map<String, Object> values = new LinkedHashMap<String, Object>();
+        for (Map.Entry<?, ?> one : ((Map<?, ?>) facts.get("values")).entrySet()) {
+            values.put((String) one.getKey(), plain(one.getValue()));
+        }
+        return values;
+    }
+
+    static long[] integers(List<?> values) {
+        long[] found = new long[values.size()];
+        for (int i = 0; i < found.length; i++) {
+            JsonNumber number = (JsonNumber) values.get(i);
+            if (!number.isInteger()) {
+                throw new IllegalArgumentException("an index is not an integer");
+            }
+            found[i] = number.longValue();
+        }
+        return found;
+    }
+
+    static double[] numbers(List<?> values) {
+        double[] found = new double[values.size()];
+        for (int i = 0; i < found.length; i++) {
+            found[i] = ((JsonNumber) values.get(i)).doubleValue();
+        }
+        return found;
+    }
+
     /** A request with its answer. */
     private static final class Question {
-        final Map<String, Object> values = new LinkedHashMap<String, Object>();
+        final Map<String, Object> values;
         final long[] row;
         final long[] candidates;
         final long[] items;
         final double[] scores;
 
         Question(Map<?, ?> facts) {
-            for (Map.Entry<?, ?> one : ((Map<?, ?>) facts.get("values")).entrySet()) {
-                values.put((String) one.getKey(), plain(one.getValue()));
-            }
+            values = ClickSelfTest.values(facts);
             row = integers((List<?>) facts.get("row"));
             candidates = integers((List<?>) facts.get("candidates"));
             items = integers((List<?>) facts.get("items"));
-            List<?> listed = (List<?>) facts.get("scores");
-            scores = new double[listed.size()];
-            for (int i = 0; i < scores.length; i++) {
-                scores[i] = ((JsonNumber) listed.get(i)).doubleValue();
-            }
-        }
-
-        private static long[] integers(List<?> values) {
-            long[] found = new long[values.size()];
-            for (int i = 0; i < found.length; i++) {
-                JsonNumber number = (JsonNumber) values.get(i);
-                if (!number.isInteger()) {
-                    throw new IllegalArgumentException("an index is not an integer");
-                }
-                found[i] = number.longValue();
-            }
-            return found;
+            scores = numbers((List<?>) facts.get("scores"));
         }
 
         void check(ClickContract contract, String where) throws BundleException {

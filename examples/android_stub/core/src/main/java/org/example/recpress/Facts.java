@@ -38,7 +38,7 @@ final class Facts {
     }
 
     /** Bounded texts, depth and count, finite numbers: whatever else a reader does with it ends. */
-    private static void checkPlain(Object facts, String where) throws BundleException {
+    static void checkPlain(Object facts, String where) throws BundleException {
         Deque<Object[]> waiting = new ArrayDeque<Object[]>(); // value, depth
         waiting.push(new Object[] {facts, 0});
         int count = 0;
@@ -69,6 +69,9 @@ final class Facts {
             if (length > MAX_TEXT) {
                 throw new BundleException(Fault.FIELD, where + " holds a text of " + length + " characters");
             }
+        }
+        if (value instanceof JsonNumber && ((JsonNumber) value).isBeyondLong()) {
+            throw new BundleException(Fault.FIELD, where + " holds a number of more than 64 bits");
         }
         if (value instanceof JsonNumber && !((JsonNumber) value).isInteger() && !((JsonNumber) value).isFinite()) {
             throw new BundleException(

@@ -79,20 +79,23 @@ public final class FeatureField {
         switch (kind) {
             case INTEGER:
                 least = within(entry, "least", -MAX_WHOLE, MAX_WHOLE, where);
-                most = within(entry, "most", least, MAX_WHOLE, where);
+                most = within(entry, "most", -MAX_WHOLE, MAX_WHOLE, where);
+                if (most < least) {
+                    throw new BundleException(Fault.FIELD, where + " ends at " + most + " and begins at " + least);
+                }
                 return FIRST + most - least + 1;
             case NUMERIC:
                 edges = readEdges(entry.list("edges"), where);
                 return FIRST + edges.length + 1;
             case MANY:
-                capacity = (int) within(entry, "capacity", 1, ClickContract.MAX_WIDTH, where);
+                capacity = (int) positive(entry, "capacity", ClickContract.MAX_WIDTH, where);
                 return FIRST + index.size();
             case HASHED:
                 if (!entry.text("hash").equals("fnv1a32")) {
                     throw new BundleException(Fault.UNSUPPORTED, where + " has hash '" + entry.text("hash") + "'");
                 }
                 seed = (int) within(entry, "seed", 0, (1L << 32) - 1, where);
-                buckets = (int) within(entry, "buckets", 1, Contract.MAX_ENTITIES - FIRST, where);
+                buckets = (int) positive(entry, "buckets", Contract.MAX_ENTITIES - FIRST, where);
                 return FIRST + (long) buckets;
             default:
                 return FIRST + index.size();
@@ -105,6 +108,13 @@ public final class FeatureField {
             throw new BundleException(Fault.RANGE, where + ": '" + name + "' is " + value);
         }
         return value;
+    }
+
+    private static long positive(Fields entry, String name, long high, String where) throws BundleException {
+        if (entry.integer(name) < 1) {
+            throw new BundleException(Fault.FIELD, where + ": '" + name + "' is " + entry.integer(name));
+        }
+        return within(entry, name, 1, high, where);
     }
 
     private static float[] readEdges(List<?> values, String where) throws BundleException {
@@ -130,6 +140,16 @@ public final class FeatureField {
     /** Columns that its rows take: its capacity, 1 of a field of one value. */
     public int width() {
         return kind == Kind.MANY ? capacity : 1;
+    }
+
+    /** Whether each value that is not missing has a row: none is unknown. */
+    boolean knowsAll() {
+        return kind == Kind.NUMERIC || kind == Kind.HASHED;
+    }
+
+    /** Where a number becomes another row; empty for fields of anything else. */
+    float[] edges() {
+        return edges.clone();
     }
 
     /** Whether a row, at the first of its columns or a later one, is one of its table. */

@@ -30,6 +30,11 @@ final class JsonNumber {
         return value.longValue();
     }
 
+    /** Whether it is an integer below -(2^63 - 1) or above 2^63 - 1. */
+    boolean isBeyondLong() {
+        return isInteger() && new BigInteger(text).abs().bitLength() > 63;
+    }
+
     boolean isFinite() {
         double value = doubleValue();
         return !Double.isNaN(value) && !Double.isInfinite(value);

@@ -103,6 +103,10 @@ final class Fuzz {
     }
 
     private static void read(File folder, boolean run) throws BundleException {
+        if (folder.getName().startsWith("two-stages")) {
+            readStages(folder, run);
+            return;
+        }
         RecBundle bundle = RecBundle.open(folder);
         if (run) {
             Recommender recommender = Recommender.open(bundle);
@@ -119,6 +123,22 @@ final class Fuzz {
         bundle.asked();
         bundle.users();
         bundle.items();
+    }
+
+    private static void readStages(File folder, boolean run) throws BundleException {
+        TwoStageBundle bundle = TwoStageBundle.open(folder);
+        bundle.selfTest();
+        bundle.items();
+        IdMap users = bundle.users();
+        if (run) {
+            TwoStageRecommender recommender = TwoStageRecommender.open(bundle);
+            try {
+                String user = users.size() > 0 ? users.id(0) : null;
+                recommender.recommend(user, new ArrayList<String>(), new LinkedHashMap<String, Object>(), 1);
+            } finally {
+                recommender.close();
+            }
+        }
     }
 
     /** Bits flipped, bytes set, cut, doubled or put in. */

@@ -30,6 +30,9 @@ public class FuzzTest {
         for (String name : names) {
             found.add(new File(bundles, name));
         }
+        for (String name : new String[] {"two-stages", "two-stages-history"}) {
+            found.add(new File(Fixtures.folder(), "stages/bundles/" + name));
+        }
         Fuzz fuzz = new Fuzz(folder.getRoot(), found.toArray(new File[0]));
         fuzz.run(0, CASES, 600);
         Map<String, Object> facts = fuzz.facts();

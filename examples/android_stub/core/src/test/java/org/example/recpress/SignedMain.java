@@ -16,7 +16,7 @@ public final class SignedMain {
         try {
             byte[] text = BundleFiles.read(keys, 1 << 20);
             TrustedKeys trusted = TrustedKeys.parse(Json.decode(text, keys.getPath(), Fault.FIELD));
-            return RecBundle.open(folder, trusted).digest();
+            return AnyBundle.open(folder, trusted).digest;
         } catch (BundleException error) {
             return error.fault().word() + " " + error.getMessage();
         }

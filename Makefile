@@ -23,7 +23,7 @@ demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
 
 test: $(STAMP)  ## all tests, a process a core
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-armvm: $(STAMP)  ## emulated Arm machines and microcontrollers (Debian): answers, and instructions per query
 	$(BIN)/python -m pytest -m armvm tests/device_bench/test_armvm_machine.py tests/device_bench/test_mcu_machine.py \

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # readline, which pytest loads, states a terminal's size to child processes behind os.environ's back.
 os.unsetenv("COLUMNS")
 os.unsetenv("LINES")
+
+
+_FSYNC = os.fsync
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +27,23 @@ def real_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def disk_sync() -> Callable[[int], None]:
+    """The real ``os.fsync``, for tests of what waits for the disk."""
+    return _FSYNC
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """``os.fsync`` looks at its file and returns: only a power cut, which no test makes, shows the rest.
+
+    An export syncs 20 times, the tests hundreds of thousands of times, for 5 ms each.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: os.fstat(handle) and None)
+        yield
 
 
 @pytest.fixture

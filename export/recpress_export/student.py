@@ -1,7 +1,8 @@
 """A trained model with the ids and rows of its data, and what a bundle says about where it comes from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
@@ -101,8 +102,19 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
         },
         "model_sha256": data.model.sha256,
         **({"options": data.options.facts} if data.options.given else {}),
-        "versions": {package: version(package) for package in FORMATS[data.file_format].made_by},
+        "versions": versions_of(FORMATS[data.file_format].made_by),
     }
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Package -> the version that is installed."""
+    return {package: _version(package) for package in packages}
+
+
+@cache
+def _version(package: str) -> str:
+    """Read once a process: every look parses the package's whole description."""
+    return version(package)
 
 
 def model_metadata(provenance: Mapping[str, Any], recipe: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, SupportsIndex
@@ -50,7 +51,9 @@ def import_litert() -> ModuleType:
         ) from None
 
 
+@cache
 def module_version(module: str) -> str:
+    """Of the package that brings it: every look parses the package's whole description."""
     try:
         return importlib.metadata.version(PACKAGES[module])
     except importlib.metadata.PackageNotFoundError:  # a distribution's own package

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import F32
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method
@@ -25,6 +26,9 @@ from recpress_edge.training.evaluate import StagedRows
 SIZE: Final = 50
 BOARD: Final = checkerboard(SIZE)
 EPOCHS: Final = 40
+EARLY: Final = 10
+"""Epochs after which two models are compared that must be equal, or must not: what makes them so is there
+from the first step."""
 BPR: Final = {"learning_rate": 0.02, "batch_size": 128, "weight_decay": 0.01, "init_std": 0.1}
 """So much weight decay that the board is learned and not the pairs: a negative may be a held-out item."""
 
@@ -48,8 +52,12 @@ class MethodCase:
     personal: bool = True
     """Whether different users get different answers."""
 
-    def learned(self, teacher: Teacher | None = None) -> Method | ClosedForm:
-        """The model after ``EPOCHS``, from its own teacher or from the one that is given."""
+    def learned(self) -> Method | ClosedForm:
+        """The model after ``EPOCHS``."""
+        return in_epochs(self.begun())
+
+    def begun(self, teacher: Teacher | None = None) -> Method | ClosedForm:
+        """The model before its first step, of its own teacher or of the one that is given."""
         torch.set_num_threads(1)
         given = teacher or (taught(self.teacher) if self.teacher else None)
         several = METHODS[self.method].needs == "trajectories"
@@ -63,18 +71,18 @@ class MethodCase:
             self.recipe,
             teachers=(given,) if several and given else (),
         )
-        return in_epochs(create_method(self.method, inputs, METHODS[self.method].config(**self.settings)))
+        return create_method(self.method, inputs, METHODS[self.method].config(**self.settings))
 
 
 BPR_TEACHER: Final = MethodCase(method="bpr", settings=BPR, dim=16)
 
 
-def in_epochs(learner: Method | ClosedForm) -> Method | ClosedForm:
-    """Fitted, or trained for ``EPOCHS``."""
+def in_epochs(learner: Method | ClosedForm, epochs: range = range(EPOCHS)) -> Method | ClosedForm:
+    """Fitted, or trained for these epochs."""
     if isinstance(learner, ClosedForm):
         learner.fit()
         return learner
-    for epoch in range(EPOCHS):
+    for epoch in epochs:
         for loss in learner.batch_losses(epoch):
             learner.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -85,7 +93,20 @@ def in_epochs(learner: Method | ClosedForm) -> Method | ClosedForm:
 @cache
 def once(case: MethodCase) -> Method | ClosedForm:
     """The case's model, learned once for all tests."""
-    return case.learned()
+    return _once(case)[0]
+
+
+@cache
+def _once(case: MethodCase) -> tuple[Method | ClosedForm, F32]:
+    """The model, and the scores (U, I) that it had after ``EARLY`` epochs."""
+    model = case.begun()
+    scores = early(model)
+    return (model if isinstance(model, ClosedForm) else in_epochs(model, range(EARLY, EPOCHS))), scores
+
+
+def early(model: Method | ClosedForm) -> F32:
+    """Scores (U, I) of a model that has been fitted, or trained for ``EARLY`` epochs."""
+    return in_epochs(model, range(EARLY)).scores(np.arange(SIZE))
 
 
 def taught(case: MethodCase) -> Teacher:
@@ -187,8 +208,7 @@ class MethodContract:
                 assert np.isfinite(table).all()
 
     def test_the_seed_decides_everything(self, case: MethodCase) -> None:
-        first, again = (model.scores(np.arange(SIZE)) for model in (once(case), case.learned()))
-        assert first.tobytes() == again.tobytes()
+        assert early(case.begun()).tobytes() == _once(case)[1].tobytes()
 
 
 class StudentContract(MethodContract):
@@ -196,5 +216,4 @@ class StudentContract(MethodContract):
 
     def test_distillation_moves_the_student(self, case: MethodCase) -> None:
         """Away from the model of the same seed that another teacher makes."""
-        first, second = (model.scores(np.arange(SIZE)) for model in (once(case), case.learned(noise())))
-        assert not np.allclose(first, second, atol=1e-3)
+        assert not np.allclose(_once(case)[1], early(case.begun(noise())), atol=1e-3)

@@ -15,13 +15,13 @@ from recpress_edge.core.files import check_ours, new_directory, scratch_folder, 
 
 
 @pytest.fixture
-def synced(monkeypatch):
+def synced(monkeypatch, disk_sync):
     """What was put on the disk, in order: the path of each fsync."""
-    paths, fsync = [], os.fsync
+    paths = []
 
     def recording(handle):
         paths.append(Path(f"/proc/self/fd/{handle}").readlink())
-        fsync(handle)
+        disk_sync(handle)
 
     monkeypatch.setattr(os, "fsync", recording)
     return paths

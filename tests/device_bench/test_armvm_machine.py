@@ -29,6 +29,8 @@ from recpress_export.gates import Gate
 from recpress_export.subjects.all_users import AllUsers
 
 pytestmark = pytest.mark.armvm
+QUICKLY = ("--processes", "3", "--seconds", "0")
+"""A process is three seconds of emulation, and each of the thousand queries takes as many instructions."""
 EXPECTED = Path(__file__).parents[1] / "fixtures" / "armvm.json"
 TOLERANCE = 0.02
 TARGET = "armvm:cortex-a53"
@@ -65,7 +67,7 @@ def two(bundle, tmp_path_factory):
     """The same command twice."""
     runs = tmp_path_factory.mktemp("runs")
     for _ in range(2):
-        process = start(bundle.folder, "--on", TARGET, "--runs", runs, cwd=runs)
+        process = start(bundle.folder, "--on", TARGET, *QUICKLY, "--runs", runs, cwd=runs)
         talk, _ = process.communicate(timeout=1500)
         assert process.returncode == 0, talk
     return [read_record(path) for path in records(runs)]
@@ -104,7 +106,7 @@ def test_instructions_per_query_are_the_committed_ones(two, bundle):
 
 
 def test_memory_that_runs_out_is_an_outcome(tmp_path):
-    large = made(tmp_path, 200, 60_000, 256, "fp32")  # 59 MiB that the runtime holds twice
+    large = made(tmp_path, 20, 60_000, 256, "fp32")  # 59 MiB that the runtime holds twice
     process = start(large.folder, "--on", TARGET, "--memory", "256M", "--runs", "runs", cwd=tmp_path)
     talk, _ = process.communicate(timeout=1500)
     assert process.returncode == 3, talk

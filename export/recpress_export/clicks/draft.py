@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.artifacts.manifest import CLICK_SCHEMA
 from recpress_edge.core.arrays import I32, U8
 from recpress_edge.core.registry import named
-from recpress_export.student import bundle_stem
+from recpress_export.student import bundle_stem, versions_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,7 +117,7 @@ def _provenance(source: ClickSource, recipe: str, file_format: str) -> dict[str,
             "licence": source.licence,
         },
         "model_sha256": facts["sha256"],
-        "versions": {package: version(package) for package in FORMATS[file_format].made_by},
+        "versions": versions_of(FORMATS[file_format].made_by),
     }
 
 

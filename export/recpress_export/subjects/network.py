@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from recpress_export.graph import ExcludeSeen, Graph, ReadTokens, RunNetwork, Se
 from recpress_export.networks.student import NetworkModel
 from recpress_export.ranking import Question, Recommends
 from recpress_export.selftest import FLOAT_TOLERANCE, made_histories, spread_questions
-from recpress_export.student import StudentData
+from recpress_export.student import StudentData, versions_of
 from recpress_export.subjects import Encoding, Subject
 
 FLOAT_ERROR: Final = 10 * FLOAT_TOLERANCE
@@ -47,9 +46,8 @@ class Network(Subject[NetworkModel]):
         row, model = FORMATS[self.data.file_format], self.data.model
         if model.row.network:
             return {"network": {"kind": model.kind, "versions": {}, **model.facts["imported"]}}
-        versions = {package: version(package) for package in row.trace_packages}
         facts = named(row.trace_facts) if row.trace_facts else {}
-        return {"network": {"kind": model.kind, "versions": versions, **facts}}
+        return {"network": {"kind": model.kind, "versions": versions_of(row.trace_packages), **facts}}
 
     def encode(self, recipe: Recipe) -> Encoding:
         """An int8 network is compared by its rankings: activations are rounded as they come."""

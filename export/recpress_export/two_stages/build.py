@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ from recpress_edge.device.two_stages.runtimes import (
 )
 from recpress_export.card import CARD_FILE
 from recpress_export.graph import Graph, contract_for
-from recpress_export.student import bundle_stem
+from recpress_export.student import bundle_stem, versions_of
 from recpress_export.subjects.all_users import checked_tables, row_encoding
 from recpress_export.subjects.history import history_encoding
 from recpress_export.two_stages.card import two_stage_card
@@ -245,7 +244,7 @@ def _provenance(source: TwoStageSource) -> dict[str, Any]:
             "licence": source.licence,
         },
         "model_sha256": facts["sha256"],
-        "versions": {package: version(package) for package in FORMATS[source.format].made_by},
+        "versions": versions_of(FORMATS[source.format].made_by),
     }
 
 

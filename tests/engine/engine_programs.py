@@ -1,11 +1,13 @@
 """Programs around the C engine for every kernel, compiler and core that can be had here."""
 
+import contextlib
+import fcntl
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -50,6 +52,11 @@ class Build:
         """Whether only another processor could run it: no reason to fail in CI."""
         return bool(set(self.cpu_flags) - processor_flags())
 
+    @property
+    def audited(self) -> "Build":
+        """The same with ``rp_audit``, as the library that Python loads; its programs audit each file first."""
+        return replace(self, name=f"{self.name}-audited", flags=(*self.flags, "-DRP_AUDIT"))
+
     def version(self) -> str:
         """The compiler in words, such as ``gcc 12.2.0`` or ``zig 0.17.1``."""
         if "ziglang" in self.compiler:
@@ -63,14 +70,16 @@ class Build:
     ) -> list[str]:
         """Compile a program of this folder with the engine; the command that runs it.
 
-        The engine's object stays in the folder, under the build's name, for other programs: what has other
-        sources or defines needs another name or folder.
+        Both stay in the folder, the engine's object under the build's name: what has other sources or defines
+        needs another name or folder. Processes may share a folder: each thing is compiled once.
         """
         target, made = folder / f"{self.name}-{Path(main).stem}", folder / f"{self.name}.o"
         flags = [*STRICT, *self.flags, *defines, f"-I{engine}"]
-        if not made.exists():
-            self._compile(*flags, "-c", str(engine / "recpress.c"), "-o", str(made))
-        self._compile(*flags, str(made), str(HERE / main), "-o", str(target))
+        with _alone(folder / f"{self.name}.lock"):
+            if not made.exists():
+                self._compile(*flags, "-c", str(engine / "recpress.c"), "-o", str(made))
+            if not target.exists():
+                self._compile(*flags, str(made), str(HERE / main), "-o", str(target))
         return [*self.runner, str(target)]
 
     def _compile(self, *words: str) -> None:
@@ -78,6 +87,14 @@ class Build:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """While no other process is."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _said(command: Sequence[str]) -> str:

@@ -54,7 +54,7 @@ class Build:
 
     @property
     def audited(self) -> "Build":
-        """The same with ``rp_audit``, as the library that Python loads; its programs audit each file first."""
+        """With ``rp_audit``, as the library that Python loads; its programs audit each file first."""
         return replace(self, name=f"{self.name}-audited", flags=(*self.flags, "-DRP_AUDIT"))
 
     def version(self) -> str:

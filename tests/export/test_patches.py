@@ -342,12 +342,12 @@ def test_killed_at_any_moment_the_bundle_is_whole_and_the_next_call_ends_it(devi
 
 
 def test_a_patch_unpacks_in_little_memory(tmp_path):
-    """64 MiB that did not change but for a byte: what it takes is blocks."""
+    """16 MiB that did not change but for a byte: what it takes is blocks."""
     old, draft = tmp_path / "old", tmp_path / "draft"
     bundle = make_bundle(old, n_items=60)
     new = shutil.copytree(old, tmp_path / "new")
-    (old / "large.bin").write_bytes(bytes(2**26))
-    (new / "large.bin").write_bytes(bytes(2**25) + b"\1" + bytes(2**25 - 1))
+    (old / "large.bin").write_bytes(bytes(2**24))
+    (new / "large.bin").write_bytes(bytes(2**23) + b"\1" + bytes(2**23 - 1))
     for folder in (old, new):
         data = (folder / "large.bin").read_bytes()
         facts = {"bytes": len(data), "sha256": sha256_bytes(data)}

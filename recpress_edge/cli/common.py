@@ -24,6 +24,13 @@ R = TypeVar("R")
 MOST_THREADS: Final = 1024
 
 
+class ExamplesFormatter(argparse.HelpFormatter):
+    """Wraps help as usual, and leaves the lines of examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("examples:") else super()._fill_text(text, width, indent)
+
+
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command."""
     group = parser.add_argument_group("common options")

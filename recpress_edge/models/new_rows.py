@@ -75,7 +75,7 @@ def solved_rows(bags: Bags, other: F32, usual: float) -> F64:
 
 def folded_users(bags: Bags, item_emb: F32, user_emb: F32, usual: float) -> F32:
     """Vectors (N, D) of new users from the items (I, D) in their bags, as long as known users (U, D) are."""
-    return _as_long_as(solved_rows(bags, item_emb, usual), user_emb).astype(np.float32)
+    return as_long_as(solved_rows(bags, item_emb, usual), user_emb).astype(np.float32)
 
 
 def folded_items(bags: Bags, user_emb: F32, item_emb: F32, usual: float, seen: Bags | None = None) -> F32:
@@ -84,13 +84,17 @@ def folded_items(bags: Bags, user_emb: F32, item_emb: F32, usual: float, seen: B
     ``seen``: what each user has consumed (U rows), which is in no list; users without anything there are not
     asked. None where nothing is known of anybody.
     """
-    found = solved_rows(bags, user_emb, usual)
+    return in_reach(solved_rows(bags, user_emb, usual), user_emb, item_emb, seen)
+
+
+def in_reach(rows: F64, user_emb: F32, item_emb: F32, seen: Bags | None = None) -> F32:
+    """Directions (N, D) of new items, as long as :func:`folded_items` makes them."""
     if are_equally_long(item_emb):
-        return _as_long_as(found, item_emb).astype(np.float32)
+        return as_long_as(rows, item_emb).astype(np.float32)
     told = np.flatnonzero(np.diff(seen.indptr)) if seen else np.arange(len(user_emb))
     asked = np.sort(stream(0, "reach users").permutation(told)[:REACH_USERS])
     least = _least_scores(user_emb[asked], item_emb, asked, seen)
-    return _in_reach(found, user_emb[asked], least, item_emb).astype(np.float32)
+    return _in_reach(rows, user_emb[asked], least, item_emb).astype(np.float32)
 
 
 def mean_of(item_emb: F32, alike: Sequence[I64]) -> F32:
@@ -105,13 +109,40 @@ def mean_of(item_emb: F32, alike: Sequence[I64]) -> F32:
     return np.asarray(rows, np.float32).reshape(len(alike), item_emb.shape[1])
 
 
+def recall_of_rows(
+    user_emb: F32,
+    item_emb: F32,
+    left_out: F32,
+    pairs: tuple[I64, I64],
+    seen: Bags | None,
+    retired: Sequence[int] = (),
+) -> float:
+    """Share of pairs (n,) of a user and an item whose item is among the user's first K with its row left out.
+
+    In each pair the item has its row of ``left_out`` (I, D), all others theirs of ``item_emb``.
+    """
+    users, items = pairs
+    gone, hits = np.asarray(retired, np.int64), 0
+    order = np.argsort(users, kind="stable")
+    for start in range(0, order.size, _BLOCK):
+        part = order[start : start + _BLOCK]
+        scores = user_emb[users[part]] @ item_emb.T  # (B, I)
+        own = (user_emb[users[part]] * left_out[items[part]]).sum(axis=1)
+        scores[:, gone] = -np.inf
+        for row, user in enumerate(users[part].tolist()):
+            scores[row, seen.of(user) if seen else []] = -np.inf
+        scores[np.arange(part.size), items[part]] = -np.inf
+        hits += int(((scores > own[:, None]).sum(axis=1) < REACH).sum())
+    return hits / max(users.size, 1)
+
+
 def are_equally_long(table: F32) -> bool:
     """Whether the lengths of all rows are one but for rounding, so that they say nothing."""
     lengths = np.linalg.norm(table.astype(np.float64), axis=1)
     return bool(lengths.std() <= ALIKE * lengths.mean())
 
 
-def _as_long_as(rows: F64, table: F32) -> F64:
+def as_long_as(rows: F64, table: F32) -> F64:
     """Rows (N, D), each with the median length of a table's; zeros stay zeros."""
     median = float(np.median(np.linalg.norm(table.astype(np.float64), axis=1)))
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -135,7 +166,7 @@ def _in_reach(rows: F64, user_emb: F32, least: F64, item_emb: F32) -> F64:
     """Rows (N, D) as long as makes them pass the ``least`` score of as many users as an item does."""
     share = min(REACH / len(item_emb), 1.0)
     lengths = np.linalg.norm(item_emb.astype(np.float64), axis=1)
-    scaled = _as_long_as(rows, item_emb)
+    scaled = as_long_as(rows, item_emb)
     for at, row in enumerate(scaled):
         if not row.any():
             continue

@@ -10,7 +10,7 @@ from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.device.recommender import Recommender
-from recpress_edge.jobs.fold_in import FoldInRequest
+from recpress_edge.jobs.fold_in.request import FoldInRequest
 from recpress_edge.models.new_rows import Bags, folded_items
 from recpress_export.lean.strip import strip_bundle
 from recpress_export.update.stored import read_stored

@@ -1,15 +1,24 @@
-"""recpress-edge bundle fold-in: new items, from interactions of known users or by similar items."""
+"""recpress-edge bundle fold-in: new items, from interactions of known users, similar items or features."""
 
 import argparse
 from pathlib import Path
 
 from recpress_edge.cli.bundle.update import is_signed, say_updated
-from recpress_edge.cli.common import add_common_options, emit, positive_int, request_of, say
+from recpress_edge.cli.common import (
+    ExamplesFormatter,
+    add_common_options,
+    emit,
+    positive_int,
+    request_of,
+    say,
+)
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import counted
 from recpress_edge.device.guard import add_guard_options, guard_of
-from recpress_edge.jobs.fold_in import Folded, FoldInRequest
+from recpress_edge.jobs.fold_in.features import ALIKE_ITEMS, Recovery
+from recpress_edge.jobs.fold_in.request import Folded, FoldInRequest
+from recpress_edge.models.new_rows import REACH
 
 _SHOWN = 5
 
@@ -18,14 +27,20 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """Add the verb and its flags."""
     fold_in = verbs.add_parser(
         "fold-in",
-        help="append new items: their vectors are made from interactions, or from similar items",
-        description="Makes a vector for each item of the log that the bundle does not have, in closed form "
-        "against the bundle's own users, and appends it as 'bundle update' does: checked before it takes the "
-        "old bundle's place, which is kept as BUNDLE.previous. Nothing is trained; users and items that are "
-        "there stay as they are. A new item enters the first 50 of about as many users as an item does on "
-        "average, until the next training.",
-        epilog="examples: recpress-edge bundle fold-in dist/soft_dim32-int8 --interactions today.parquet; "
-        "recpress-edge bundle fold-in dist/soft_dim32-int8 --like N1=242,50",
+        help="append new items: their vectors are made from interactions, similar items or features",
+        description="Makes a vector for each new item, in closed form against what the bundle holds, and "
+        "appends it as 'bundle update' does: checked before it takes the old bundle's place, which is kept "
+        "as BUNDLE.previous. Nothing is trained; users and items that are there stay as they are. A new item "
+        "enters the first 50 of about as many users as an item does on average, until the next training. "
+        "Where several ways make an item, its interactions win over its features.",
+        epilog="""\
+examples:
+  recpress-edge bundle fold-in dist/soft_dim32-int8 --interactions today.parquet
+  recpress-edge bundle fold-in dist/soft_dim32-int8 --like N1=242,50
+  recpress-edge bundle fold-in dist/soft_dim32-int8 --features items.csv --dry-run
+  recpress-edge bundle fold-in dist/soft_dim32-int8 --features movies.dat \\
+      --item-features genres=3:many,title=2:words""",
+        formatter_class=ExamplesFormatter,
     )
     add_common_options(fold_in)
     fold_in.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
@@ -52,6 +67,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         metavar="N",
         help="fold in only items that at least N known users were with (default: 1)",
     )
+    _add_feature_options(fold_in)
     fold_in.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku")
     fold_in.add_argument("--format", default="auto", help="of the log (default: the file shows it)")
     fold_in.add_argument("--where", metavar="SQL", help="count only rows for which this holds")
@@ -59,6 +75,36 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     fold_in.add_argument("--force", action="store_true", help="replace what is at --out")
     add_guard_options(fold_in)
     fold_in.set_defaults(func=_run)
+
+
+def _add_feature_options(fold_in: argparse.ArgumentParser) -> None:
+    group = fold_in.add_argument_group(
+        "features",
+        "A linear map from features to vectors is learned from the items that the bundle knows and makes one "
+        "for each row whose id it does not know. How well it finds known items again, each left out in turn, "
+        "is printed; where that is no better than the mean vector, it is refused.",
+    )
+    group.add_argument(
+        "--features",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a table with a row for each item, known and new, read as 'data import --items' reads it; with "
+        "a second --features known and new ones may be apart",
+    )
+    group.add_argument(
+        "--item-id", metavar="COLUMN", help="its ids, as the bundle has them (default: by name, or the first)"
+    )
+    group.add_argument(
+        "--item-features",
+        metavar="COLUMNS",
+        help="[NAME=]COLUMN[:KIND] with commas between, as of 'data import', and KIND words for texts "
+        "(default: every column; texts of which most stand once are taken by their words)",
+    )
+    group.add_argument("--table-encoding", metavar="NAME", help="for example latin1 (default: utf-8)")
+    group.add_argument("--table-separator", metavar="MARK", help="default: found")
+    group.add_argument("--table-header", choices=("yes", "no"), help="default: found")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -80,9 +126,15 @@ def _run(args: argparse.Namespace) -> int:
 
 def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
     told, names = folded.counted, folded.changes.append_ids
-    alike = sum(not count for count in folded.per_item)
-    made = f"{counted(len(names) - alike, 'item')} from {counted(told.interactions, 'interaction')}"
-    say(args, f"{verb:<9}  {made}" + (f", {alike:,} by items that they are like" if alike else ""))
+    by_features = folded.n_by_features
+    alike = sum(not count for count in folded.per_item) - by_features
+    interactions = f"{counted(len(names) - alike - by_features, 'item')} from "
+    ways = [
+        f"{interactions}{counted(told.interactions, 'interaction')}" if told.interactions else "",
+        f"{alike:,} by items that they are like" if alike else "",
+        f"{by_features:,} by features" if by_features else "",
+    ]
+    say(args, f"{verb:<9}  {', '.join(filter(None, ways))}")
     if told.known_items or told.unknown_users:
         say(
             args,
@@ -91,6 +143,27 @@ def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
         )
     if told.left_out:
         shown = ", ".join(told.left_out[:_SHOWN]) + (", …" if len(told.left_out) > _SHOWN else "")
-        say(args, f"left out   {counted(len(told.left_out), 'new item')} with too few known users: {shown}")
+        why = "no value that known items share" if folded.recovery else "too few known users"
+        say(args, f"left out   {counted(len(told.left_out), 'new item')} with {why}: {shown}")
+    if folded.recovery:
+        _say_recovery(args, folded.recovery)
     if folded.shrunk:
         say(args, f"shortened  {folded.shrunk:,} rows, to the range of the bundle's item scales")
+
+
+def _say_recovery(args: argparse.Namespace, found: Recovery) -> None:
+    say(args, f"learned    from {counted(found.known, 'known item')}: {'; '.join(found.values)}")
+    say(
+        args,
+        f"explains   {100 * found.explained:.1f} % of the variance of their vectors, each left out in turn "
+        "(the mean vector: 0 %)",
+    )
+    if found.recall:
+        recall = found.recall
+        say(
+            args,
+            f"recall@{REACH}  {recall['features']:.3f} by features, of {found.pairs:,} held-out pairs whose "
+            f"item is left out; {recall['alike']:.3f} by the {ALIKE_ITEMS} most alike items, "
+            f"{recall['mean']:.3f} by the mean vector, {recall['own_direction']:.3f} in its own direction; "
+            "0 in lists of popular items",
+        )

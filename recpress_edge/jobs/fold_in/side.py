@@ -1,0 +1,60 @@
+"""What a bundle holds that new items are made against: its items' rows, and users with what they consumed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.core.arrays import F32, F64, I64
+from recpress_edge.models.new_rows import Bags, as_long_as, in_reach
+from recpress_export.update.stored import Stored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Rows as floats, in the numbers of the file: their products rank as it does."""
+
+    item_rows: F32
+    """(I, D)"""
+    user_rows: F32
+    """(U, D)"""
+    seen: tuple[I64, I64]
+    """Users and items of pairs that are known to be consumed (n,)."""
+    relevant: tuple[I64, I64]
+    """Users and items that are held out (m,)."""
+    many: bool
+    """Whether the users are many, so that the reach of an item can be asked; one user has none."""
+
+    @property
+    def bags(self) -> Bags | None:
+        """What each user has consumed; None where nothing is known of anybody."""
+        users, items = self.seen
+        return Bags.of_pairs(users, items, len(self.user_rows)) if users.size else None
+
+    def with_seen(self, users: I64, items: I64) -> "Side":
+        """With further pairs (n,) that are consumed."""
+        more = np.concatenate([self.seen[0], users]), np.concatenate([self.seen[1], items])
+        return Side(self.item_rows, self.user_rows, more, self.relevant, self.many)
+
+    def fitted(self, directions: F64) -> F32:
+        """Vectors (N, D) of new items that point there, as long as a new item is."""
+        if not self.many:
+            return as_long_as(directions, self.item_rows).astype(np.float32)
+        return in_reach(directions, self.user_rows, self.item_rows, self.bags)
+
+
+def side_of(bundle: Bundle, stored: Stored) -> Side:
+    """A bundle's own side: its users, and what its evaluation rows know of them."""
+    rows = bundle.evaluation()
+    none = np.empty(0, np.int64), np.empty(0, np.int64)
+    if rows is None or not bundle.contract.n_users:
+        return Side(stored.item_rows, stored.user_rows, none, none, bundle.contract.profile == ALL_USERS)
+    users = np.maximum(rows.users, 0).astype(np.int64)  # of a bundle of one user they name nobody
+    return Side(
+        stored.item_rows,
+        stored.user_rows,
+        (np.repeat(users, np.diff(rows.seen_indptr)), rows.seen_indices.astype(np.int64)),
+        (np.repeat(users, np.diff(rows.relevant_indptr)), rows.relevant_indices.astype(np.int64)),
+        bundle.contract.profile == ALL_USERS,
+    )

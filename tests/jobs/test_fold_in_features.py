@@ -1,0 +1,139 @@
+"""bundle fold-in --features: new items of which features alone are known."""
+
+import json
+
+import numpy as np
+import pytest
+from exports import N_ITEMS, exported
+
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.cli import main
+from recpress_edge.core.errors import ConfigError, DataError, GateError
+from recpress_edge.data.features.design import MOST_PLACES, design_of, words_of
+from recpress_edge.jobs.fold_in.request import FoldInRequest
+from recpress_export.update.stored import read_stored
+
+pytestmark = pytest.mark.usefixtures("workers_here")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("features") / "bundle")
+
+
+def telling(bundle, item):
+    """Features that say where an item lies: the signs of its first three numbers."""
+    return ["up" if value > 0 else "down" for value in read_stored(bundle).item_rows[item, :3]]
+
+
+def table(folder, rows, header="item_id,a,b,c", name="items.csv"):
+    path = folder / name
+    path.write_text("".join(f"{line}\n" for line in (header, *(",".join(row) for row in rows))))
+    return path
+
+
+def known(bundle, count=N_ITEMS):
+    return [[f"item-{item}", *telling(bundle, item)] for item in range(count)]
+
+
+def test_a_new_item_lies_where_items_of_its_features_lie(bundle, tmp_path):
+    path = table(tmp_path, [*known(bundle), ["fresh", "up", "down", "up"]])
+    folded = FoldInRequest(bundle=bundle.folder, features=(path,), out=tmp_path / "new").run().folded
+    row = folded.changes.append_emb[0]
+    assert (row[0] > 0, row[1] < 0, row[2] > 0) == (True, True, True)
+    assert folded.changes.append_ids == ("fresh",)
+    assert folded.n_by_features == 1
+    assert 0.1 < folded.recovery.explained < 1
+    assert open_bundle(tmp_path / "new").item_ids()[-1] == "fresh"
+
+
+def test_known_and_new_items_may_lie_in_two_files(bundle, tmp_path):
+    one = table(tmp_path, [*known(bundle), ["fresh", "up", "down", "up"]])
+    first = table(tmp_path, known(bundle), name="known.csv")
+    # other columns, in another order, and a row of a known item again
+    second = table(
+        tmp_path,
+        [["x", "up", "up", "down", "fresh"], ["x", *telling(bundle, 3)[::-1], "item-3"]],
+        "other,c,b,a,item_id",
+        "new.csv",
+    )
+    second.write_text(second.read_text().replace("x,up,up,down,fresh", "x,up,down,up,fresh"))
+    alone = FoldInRequest(bundle=bundle.folder, features=(one,)).plan()
+    both = FoldInRequest(bundle=bundle.folder, features=(first, second)).plan()
+    assert both.changes.append_emb == pytest.approx(alone.changes.append_emb, rel=1e-5)
+
+
+def test_features_that_say_nothing_are_refused(bundle, tmp_path):
+    rows = [[f"item-{item}", str(item % 2), str(item % 3), str(item % 5)] for item in range(N_ITEMS)]
+    path = table(tmp_path, [*rows, ["fresh", "1", "1", "1"]])
+    with pytest.raises(
+        GateError, match=r"no more of an item than the mean vector does: they explain 0\.\d %"
+    ):
+        FoldInRequest(bundle=bundle.folder, features=(path,)).plan()
+
+
+def test_items_without_a_value_that_others_share_are_left_out(bundle, tmp_path):
+    rows = [["fresh", "up", "", ""], ["odd", "sideways", "", ""], ["bare", "", "", ""]]
+    folded = FoldInRequest(bundle=bundle.folder, features=(table(tmp_path, known(bundle) + rows),)).plan()
+    assert folded.changes.append_ids == ("fresh",)
+    assert folded.counted.left_out == ("odd", "bare")
+    with pytest.raises(DataError, match="nothing to fold in: 2 new items share no value"):
+        FoldInRequest(bundle=bundle.folder, features=(table(tmp_path, known(bundle) + rows[1:]),)).plan()
+
+
+def test_interactions_and_likeness_win_over_features(bundle, tmp_path):
+    path = table(tmp_path, [*known(bundle), *([name, "up", "up", "up"] for name in ("a", "b", "c"))])
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\nuser 1,b\nuser 2,b\n")
+    folded = FoldInRequest(
+        bundle=bundle.folder, features=(path,), interactions=(log,), like=("a=item-1",)
+    ).plan()
+    assert folded.changes.append_ids == ("a", "b", "c")
+    assert folded.per_item == (0, 2, 0)
+    assert folded.n_by_features == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "words"),
+    [
+        (lambda b: [*known(b, 19), ["fresh", "up", "up", "up"]], DataError, "rows of 19 items that the bund"),
+        (lambda b: [*known(b), ["item-3", "x", "x", "x"]], DataError, "line 5 and .* of 'item-3' and differ"),
+        (lambda b: [[r[0], "", "", ""] for r in known(b)], DataError, "no column with values"),
+        (lambda b: [[r[0], r[0], r[0], r[0]] for r in known(b)], DataError, "no two known items share"),
+    ],
+)
+def test_bad_tables_are_refused(bundle, tmp_path, rows, error, words):
+    path = table(tmp_path, rows(bundle))
+    with pytest.raises(error, match=words):
+        FoldInRequest(bundle=bundle.folder, features=(path,)).plan()
+
+
+@pytest.mark.parametrize("flag", [{"item_id": "a"}, {"item_features": "a"}, {"table_header": "yes"}])
+def test_what_is_said_of_a_table_that_is_not_given_is_refused(bundle, flag):
+    with pytest.raises(ConfigError, match=f"--{next(iter(flag)).replace('_', '-')} is of --features"):
+        FoldInRequest(bundle=bundle.folder, like=("fresh=item-3",), **flag).plan()
+
+
+def test_the_command_says_what_features_reach(bundle, tmp_path, capsys):
+    path = table(tmp_path, [*known(bundle), ["fresh", "up", "down", "up"]])
+    words = ["bundle", "fold-in", str(bundle.folder), "--features", str(path), "--dry-run"]
+    assert main([*words, "--item-features", "a,b:words,c"]) == 0
+    told = capsys.readouterr().out
+    assert "would      1 by features" in told
+    assert "learned    from 120 known items: a: 2 of 2 values; b: 2 of 2 values; c: 2 of 2 values" in told
+    assert "by the mean vector" in told
+    assert main([*words, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)["features"]
+    assert set(facts["recall@50"]) == {"own_direction", "features", "alike", "mean"}
+
+
+def test_words_are_counted_without_case_and_the_most_shared_values_are_kept():
+    column = words_of("title", ["The Thing", "the THING (1982)", "", "Alien"])
+    assert column.values == ("1982", "alien", "the", "thing")
+    design = design_of([column], 3)
+    assert design.width == 2  # of the words that two known rows share
+    assert design.values.tolist() == pytest.approx([0.5**0.5] * 2 + [3**-0.5] * 2)
+    assert design.bare == 1
+    many = words_of("many", [" ".join(map(str, range(MOST_PLACES + 50)))] * 2 + ["0 1"])
+    assert design_of([many], 3).width == MOST_PLACES
+    assert design_of([words_of("few", ["a b"] * 3)], np.int64(3)).width == 2

@@ -56,6 +56,13 @@ class FeatureRows:
             yield slice(start, end), self.dense(start, end)
 
 
+def dense_rows(table: F32) -> FeatureRows:
+    """A table of numbers (N, F) as features."""
+    count, width = table.shape
+    indptr = np.arange(count + 1, dtype=np.int64) * width
+    return FeatureRows(indptr, np.tile(np.arange(width), count), table.astype(np.float64).ravel(), width)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureMap:
     """A row of features to a vector, and what it makes of known items that it has not learned from."""

@@ -11,7 +11,7 @@ from exports import OPEN, random_evaluation
 from network_models import DIM, N_ITEMS, ae_arrays, read_ae
 
 from device_bench.quality import ranking_quality
-from recpress_edge.artifacts.bundle import MANIFEST
+from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
 from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
@@ -221,13 +221,19 @@ def test_a_ruined_file_is_never_published(student, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bundle_s_catalogue_is_not_updated(student, tmp_path):
+def test_items_are_retired_and_new_ones_refused(student, tmp_path):
     build(TanhHistory(source_of(student)), RECIPES["int8-dim"], tmp_path / "out", gate=OPEN)
     changes = Changes(
         (), np.zeros((0, 9), np.float32), (), np.zeros((0, 9), np.float32), ("item-3",), "d" * 64
     )
-    with pytest.raises(ArtifactError, match="is a history bundle"):
-        update_bundle(tmp_path / "out", changes, None, force=True)
+    update_bundle(tmp_path / "out", changes, None, force=True)
+    assert open_bundle(tmp_path / "out").contract.retired == (3,)
+    row = np.ones((1, 9), np.float32)
+    more = dataclasses.replace(
+        changes, append_ids=("new",), append_emb=row, retire_ids=(), append_history=row
+    )
+    with pytest.raises(ArtifactError, match=r"is a history bundle with a tanh: .* Items can be retired"):
+        update_bundle(tmp_path / "out", more, None, force=True)
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "int8-dim"])

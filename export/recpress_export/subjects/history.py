@@ -90,7 +90,9 @@ def history_encoding(contract: Contract, stored: StoredTables, fold_in: FoldIn, 
     else:
         tables = _floats(fold_in, recipe, numbers[1])
     graph = with_history(describe_stored(contract, numbers), tables)
-    return dataclasses.replace(table_encoding(graph, tables, SUM_TOLERANCE), rounding=stored.rounding)
+    scales = numbers if isinstance(numbers, QuantizedTables) else None
+    encoding = table_encoding(graph, tables, SUM_TOLERANCE)
+    return dataclasses.replace(encoding, rounding=stored.rounding, scales=scales)
 
 
 def _integers(fold_in: FoldIn, items: QuantizedTables) -> dict[str, NDArray[Any]]:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ import numpy as np
 
 from recpress_edge import __version__
 from recpress_edge.artifacts.bundle import (
+    HISTORY,
     ITEMS_FILE,
     MANIFEST,
     SELFTEST_FILE,
@@ -119,12 +120,36 @@ def place_rows(old: Bundle, changes: Changes, *, force: bool) -> tuple[Stored, P
     refuse_lean(old.folder, old.provenance, "an update is checked by what only a full bundle holds")
     stored = read_stored(old)
     placed = place(changes, old.item_ids(), old.contract.retired, old.contract.dim)
-    rows = store_rows(stored, placed.emb)
+    _check_history(old, stored, placed)
+    rows = store_rows(stored, placed.emb, placed.history)
     _check_clip(rows, placed, force=force)
     _check_finite_scores(stored, placed)
     if recipe_named(old.contract.recipe).bounds_scores:
         check_scores(stored.user_table, rows.values)
     return stored, placed, rows
+
+
+def _check_history(old: Bundle, stored: Stored, placed: Placed) -> None:
+    """ArtifactError where new items cannot take part in histories; DataError where their rows are amiss."""
+    given = 0 if placed.history is None else len(placed.history)
+    if stored.history is None:
+        if given:
+            raise DataError(
+                f"append_history and replace_history are of history bundles, and {old.folder} is of profile "
+                f"{old.contract.profile}. Leave them out."
+            )
+    elif stored.history.has_tanh and len(placed.emb):
+        raise ArtifactError(
+            f"{old.folder} is a history bundle with a tanh: what an item adds goes through a layer that "
+            "learned with all of them, and no closed form makes a row for it. Items can be retired; for new "
+            "ones train on the new catalogue and export again."
+        )
+    elif given != len(placed.emb):
+        raise DataError(
+            f"{old.folder} is a history bundle: a new item needs a row that it is ranked by, append_emb or "
+            "replace_emb, and one that it adds to whoever consumed it, append_history or replace_history. "
+            f"{len(placed.emb)} of the first and {given} of the second are there; fold-in makes both."
+        )
 
 
 def _place_for(old: Bundle, target: Path | None, *, force: bool) -> contextlib.AbstractContextManager[Path]:
@@ -190,12 +215,19 @@ def _check_unchanged(
     kept[list(new.retired)] = False  # neither version's retired items
     kept[placed.rows[placed.rows < old.n_items]] = False
     kept[list(old.retired)] = False
-    users = [test.users[n] for n in np.unique(np.linspace(0, len(test.users) - 1, SCORED_USERS).astype(int))]
-    for user in users:
-        was, now = _all_scores(before, user, old.n_items), _all_scores(after, user, new.n_items)
-        moved = ~(np.abs(was[kept] - now[: old.n_items][kept]) <= new.score_tolerance)  # also catches NaN
+    asked = np.unique(np.linspace(0, len(test.users) - 1, SCORED_USERS).astype(int)).tolist()
+    compared = 0
+    moving = set(placed.rows.tolist())
+    for n in asked:
+        user = test.users[n]
+        seen = [item for item in test.seen[n] if item not in moving] if old.profile == HISTORY else []
+        was, now = _all_scores(before, user, seen, old.n_items), _all_scores(after, user, seen, new.n_items)
+        told = kept.copy()
+        told[list(seen)] = False  # in neither list
+        compared += int(told.sum())
+        moved = ~(np.abs(was[told] - now[: old.n_items][told]) <= new.score_tolerance)  # also catches NaN
         if moved.any():
-            item = int(np.flatnonzero(kept)[int(np.argmax(moved))])
+            item = int(np.flatnonzero(told)[int(np.argmax(moved))])
             raise ArtifactError(
                 f"unchanged item {item} scores {now[item]} for user {user}, {was[item]} before. "
                 "Nothing was written."
@@ -205,13 +237,15 @@ def _check_unchanged(
             raise ArtifactError(
                 f"retired item {new.retired[int(np.argmax(gone))]} is still recommended. Nothing was written."
             )
-    return len(users) * int(kept.sum())
+    return compared
 
 
-def _all_scores(runtime: Runtime, user: int, n_items: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _all_scores(
+    runtime: Runtime, user: int | None, seen: Sequence[int], n_items: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """(I,) scores of all items that can be recommended, infinity elsewhere."""
     scores = np.full(n_items, np.inf)
-    items, found = runtime.recommend(user, (), n_items)
+    items, found = runtime.recommend(user, seen, n_items)
     scores[items] = found
     return scores
 
@@ -221,9 +255,10 @@ def _check_tables(before: Stored, wanted: Stored, written: Stored, placed: Place
     kept = np.setdiff1d(np.arange(len(before.item_table)), placed.rows)
     tables = (written.item_table, wanted.item_table, before.item_table)
     scales = (written.row_scale, wanted.row_scale, before.row_scale)
+    made = tuple(one.history.table if one.history else None for one in (written, wanted, before))
     same = np.array_equal(written.user_table, before.user_table) and all(
         np.array_equal(now, planned) and np.array_equal(now[kept], was[kept])
-        for now, planned, was in (tables, scales)
+        for now, planned, was in (tables, scales, made)
         if now is not None and planned is not None and was is not None
     )
     if not same:

@@ -17,6 +17,8 @@ from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
 
 IDS: Final = ("append_ids", "replace_ids", "retire_ids")
 ROWS: Final = {"append_ids": "append_emb", "replace_ids": "replace_emb"}
+HISTORY_ROWS: Final = {"append_ids": "append_history", "replace_ids": "replace_history"}
+"""Beside them, of a history bundle."""
 # Above it the list of exclusions, which every request pays for, should be a smaller catalogue instead.
 MAX_RETIRED: Final = 100_000
 MAX_PACKING: Final = 30
@@ -36,6 +38,9 @@ class Changes:
     retire_ids: tuple[str, ...]
     sha256: str
     """Digest of the file, or of the ids where there is none."""
+    append_history: F32 | None = None
+    """(n, dim) of a history bundle: what a new item adds to the vector of whoever consumed it."""
+    replace_history: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,19 +55,28 @@ class Placed:
     """Their vectors, (n, dim)."""
     retired: tuple[int, ...]
     """All retired indices after the change, ascending."""
+    history: F32 | None = None
+    """(n, dim) of a history bundle: their rows in histories."""
 
 
 def read_changes(path: Path) -> Changes:
     """Read an npz of ``append_ids``, ``append_emb``, ``replace_ids``, ``replace_emb``, ``retire_ids``.
 
+    Of a history bundle with ``append_history`` and ``replace_history`` too.
+
     Each is optional, ids are text arrays. Anything that does not fit is a :class:`DataError`.
     """
     arrays = _read_arrays(path)
     for name in arrays:
-        if name not in (*IDS, *ROWS.values()):
-            raise unknown_name(f"array in {path}", name, [*IDS, *ROWS.values()])
+        if name not in (known := (*IDS, *ROWS.values(), *HISTORY_ROWS.values())):
+            raise unknown_name(f"array in {path}", name, list(known))
     ids = {name: _ids(path, name, arrays.get(name)) for name in IDS}
     rows = {emb: _rows(path, emb, arrays.get(emb), name, ids[name]) for name, emb in ROWS.items()}
+    history = {
+        emb: _rows(path, emb, arrays[emb], name, ids[name])
+        for name, emb in HISTORY_ROWS.items()
+        if emb in arrays
+    }
     if not any(ids.values()):
         raise DataError(f"{path} asks for nothing: it has no {', no '.join(IDS)}")
     owner: dict[str, str] = {}
@@ -79,6 +93,7 @@ def read_changes(path: Path) -> Changes:
         rows["replace_emb"],
         ids["retire_ids"],
         sha256_file(path),
+        **history,
     )
 
 
@@ -155,8 +170,11 @@ def place(changes: Changes, item_ids: Sequence[str], retired: Sequence[int], dim
                 + ("Append it under a new id." if index[name] in gone else "Use replace_ids for it.")
             )
     found = {name: _find(name, item_ids, index, gone) for name in (*changes.replace_ids, *changes.retire_ids)}
-    for what, emb in (("append_emb", changes.append_emb), ("replace_emb", changes.replace_emb)):
-        if len(emb) and emb.shape[1] != dim:
+    none = np.empty((0, dim), np.float32)
+    own = (changes.replace_emb, changes.append_emb)
+    made = (changes.replace_history, changes.append_history)
+    for what, emb in zip((*ROWS.values(), *HISTORY_ROWS.values()), (*own[::-1], *made[::-1]), strict=True):
+        if emb is not None and len(emb) and emb.shape[1] != dim:
             raise DataError(f"{what} has dim {emb.shape[1]}, the bundle has dim {dim}")
     rows = [found[name] for name in changes.replace_ids]
     rows += range(len(item_ids), len(item_ids) + len(changes.append_ids))
@@ -168,12 +186,13 @@ def place(changes: Changes, item_ids: Sequence[str], retired: Sequence[int], dim
         )
     if len(now_retired) == len(item_ids) + len(changes.append_ids):
         raise DataError("that retires every item: nothing would be left to recommend")
-    parts = [emb for emb in (changes.replace_emb, changes.append_emb) if len(emb)]
+    history = [emb for emb in made if emb is not None and len(emb)]
     return Placed(
         (*item_ids, *changes.append_ids),
         np.array(rows, np.int64),
-        np.concatenate(parts) if parts else np.empty((0, dim), np.float32),
+        np.concatenate([none, *(emb for emb in own if len(emb))]),
         tuple(now_retired),
+        np.concatenate(history) if history else None,
     )
 
 

@@ -19,9 +19,10 @@ from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.registry import named
 from recpress_edge.device.tables import read_tables
-from recpress_export.graph import CORE, Graph, describe, describe_int8, write_model
+from recpress_export.graph import CORE, Graph, describe, describe_int8, with_history, write_model
 from recpress_export.inspect import read_contents
-from recpress_export.reference import Reference, integer_tables, table_reference
+from recpress_export.reference import Reference, integer_tables, item_tables, table_reference
+from recpress_export.update.history import StoredHistory, history_of, row_alone
 
 Float = NDArray[np.float32] | NDArray[np.float16]
 
@@ -36,6 +37,8 @@ class Stored:
     int8: QuantizedTables | None
     metadata: Mapping[str, str]
     """The file's own metadata."""
+    history: StoredHistory | None = None
+    """Of a history bundle: what makes users' rows; the tables above have one user, who consumed nothing."""
 
     @property
     def item_table(self) -> NDArray[Any]:
@@ -65,7 +68,10 @@ class Stored:
 
     @property
     def user_rows(self) -> F32:
-        """(U, D) user vectors as floats: their products with :attr:`item_rows` rank as the file does."""
+        """(U, D) user vectors as floats: their products with :attr:`item_rows` rank as the file does.
+
+        Of a history bundle see :meth:`StoredHistory.users`.
+        """
         if self.int8 is None:
             return self.user_table.astype(np.float32)
         return self.int8.user_q * self.int8.user_scale[:, None] / self.int8.item_scale
@@ -83,25 +89,32 @@ class Stored:
     def graph(self, contract: Contract) -> Graph:
         """The request on these tables."""
         graph = describe_int8(contract, self.int8) if self.int8 else describe(contract, *(self.plain or ()))
+        graph = with_history(graph, self.history.tables) if self.history else graph
         return dataclasses.replace(graph, core=self.metadata.get(CORE, ""))
 
     def reference(self, retired: tuple[int, ...]) -> Reference:
         """numpy's answers."""
-        floats = {"user_emb": self.user_table, "item_emb": self.item_table}
-        reference = table_reference(integer_tables(self.int8) if self.int8 else floats)
+        users = {} if self.history else {"user_emb": self.user_table}
+        made = self.history.tables if self.history else {}
+        if self.int8:
+            own = item_tables(self.int8) if self.history else integer_tables(self.int8)
+        else:
+            own = {**users, "item_emb": self.item_table}
+        reference = table_reference({**own, **made})
         return dataclasses.replace(reference, retired=np.array(retired, np.int64))
 
     def with_rows(self, rows: I64, new: "NewRows", n_items: int) -> "Stored":
         """The same tables with ``n_items`` items of which ``rows`` are ``new``."""
         table = _put(self.item_table, rows, new.values, n_items)
+        history = self.history and self.history.with_rows(rows, new.history, n_items)
         if self.int8 is None:
-            return dataclasses.replace(self, plain=(self.user_table, table))
+            return dataclasses.replace(self, plain=(self.user_table, table), history=history)
         scale = self.int8.item_row_scale
         if scale is not None:
             assert new.row_scale is not None
             scale = _put(scale, rows, new.row_scale, n_items)
         return dataclasses.replace(
-            self, int8=dataclasses.replace(self.int8, item_q=table, item_row_scale=scale)
+            self, int8=dataclasses.replace(self.int8, item_q=table, item_row_scale=scale), history=history
         )
 
     def with_metadata(self, key: str, value: str) -> "Stored":
@@ -119,15 +132,10 @@ def _put(old: NDArray[Any], rows: I64, values: NDArray[Any], count: int) -> NDAr
 def read_stored(bundle: Bundle) -> Stored:
     """The tables of a bundle that can be updated; ArtifactError says why one cannot."""
     contract = bundle.contract
-    if contract.profile == HISTORY:
-        raise ArtifactError(
-            f"{bundle.folder} is a history bundle: it makes users' vectors from learned rows of the items, "
-            "and a new item has none. Train on the new catalogue and export again."
-        )
     if bundle.provenance.get("network"):
         raise ArtifactError(
-            f"{bundle.folder} is a network: all of its parameters learned from its items, and a new item has "
-            "none. Train on the new catalogue and export again."
+            f"{bundle.folder} is a network: its file is traced, and all of its parameters learned from its "
+            "items, so that none can be added or retired. Train on the new catalogue and export again."
         )
     for what, found, known in (
         ("format", contract.format, tuple(FORMATS)),
@@ -158,14 +166,17 @@ def _foreign(bundle: Bundle, why: str) -> ArtifactError:
 
 
 def _tables(bundle: Bundle, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Stored:
-    user, item = tensors["user_emb"], tensors["item_emb"]
+    item, of_history = tensors["item_emb"], bundle.contract.profile == HISTORY
+    user = row_alone(tensors) if of_history else tensors["user_emb"]
     if bundle.contract.recipe in ("fp32", "fp16"):
-        return Stored((user, item), None, metadata)
+        history = history_of(tensors, None) if of_history else None
+        return Stored((user, item), None, metadata, history)
     bits = 4 if bundle.contract.recipe == "int4-item" else 8
-    quantized = QuantizedTables(
-        user, item, tensors["user_scale"], read_item_scale(bundle), tensors.get("item_scale"), bits
-    )
-    return Stored(None, quantized, metadata)
+    user_scale = np.ones(1, np.float32) if of_history else tensors["user_scale"]
+    retires_alone = of_history and "roots" in tensors  # a tanh's rows are of no closed form
+    scale = np.ones(item.shape[1], np.float32) if retires_alone else read_item_scale(bundle)
+    quantized = QuantizedTables(user, item, user_scale, scale, tensors.get("item_scale"), bits)
+    return Stored(None, quantized, metadata, history_of(tensors, scale) if of_history else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,10 +191,24 @@ class NewRows:
     """Largest value over the range's end: 1.2 is 20 % beyond it; at most 1 where nothing is clipped."""
     row_scale: NDArray[np.float16] | None = None
     """(n,) where each item has a scale of its own: then no scale of another item can clip it."""
+    history: NDArray[Any] | None = None
+    """(n, D) of a history bundle: what each adds to whoever consumed it, of the type of that table."""
 
 
-def store_rows(stored: Stored, emb: F32) -> NewRows:
-    """Float rows (n, D) in the table's own numbers, with the scales that it has already."""
+def store_rows(stored: Stored, emb: F32, history: F32 | None = None) -> NewRows:
+    """Float rows (n, D) in the tables' own numbers, with the scales that they have already.
+
+    ``history`` (n, D): of a history bundle, what each adds to whoever consumed it.
+    """
+    rows = _store_items(stored, emb)
+    if stored.history is None or history is None:
+        return rows
+    values, over = stored.history.stored(history)
+    worst = max(rows.worst, float(over.max(initial=0)))
+    return dataclasses.replace(rows, history=values, clipped=rows.clipped | (over > 1), worst=worst)
+
+
+def _store_items(stored: Stored, emb: F32) -> NewRows:
     fits = np.zeros(len(emb), np.bool_)
     if stored.int8 is None:
         return NewRows(_in_range(emb, stored.item_table.dtype), fits, 0.0)

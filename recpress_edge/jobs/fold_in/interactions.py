@@ -12,6 +12,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.data.log import Log
 from recpress_edge.jobs.fold_in.side import Side
 from recpress_edge.models.new_rows import REACH, Bags, folded_items
+from recpress_export.update.history import StoredHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,9 @@ class Interactions:
         return [int(count) for count in np.diff(self.bags.indptr)]
 
     @classmethod
-    def of(cls, log: Log, bundle: Bundle, item_ids: list[str], least: int) -> "Interactions":
-        if bundle.contract.profile != ALL_USERS:
-            raise ArtifactError(
-                f"{bundle.folder} is of profile {bundle.contract.profile}, and new items are folded in "
-                f"against the vectors of many users, which a bundle of profile {ALL_USERS} holds. Name "
-                "items that they are like with --like NEW=ID,ID."
-            )
-        users = _indices(log.user_ids, bundle.user_ids())[log.users]
+    def of(cls, log: Log, places: I64, item_ids: list[str], least: int) -> "Interactions":
+        """``places``: the row of each user of the log (U,) in the table of users, -1 of one that has none."""
+        users = places[log.users]
         items = _indices(log.item_ids, item_ids)[log.items]
         there, new = items >= 0, (items < 0) & (users >= 0)
         pairs = np.unique(np.stack([log.items[new].astype(np.int64), users[new]]), axis=1)
@@ -80,6 +76,36 @@ class Interactions:
             return np.empty((0, items.shape[1]), np.float32)
         usual = min(REACH / len(items), 1.0) * len(users)
         return folded_items(self.bags, users, items, usual, side.bags)
+
+
+def users_of(
+    log: Log, bundle: Bundle, side: Side, history: StoredHistory | None, item_ids: list[str]
+) -> tuple[I64, Side]:
+    """The row of each user of a log (U,) in the table of users, -1 of one that has none, and that table.
+
+    A history bundle holds no users: those of the log are made as its file makes them, of the known items that
+    they were with, in the order of time where the log has times, else of its rows. ArtifactError for a
+    bundle of one user.
+    """
+    if history is None:
+        if bundle.contract.profile != ALL_USERS:
+            raise ArtifactError(
+                f"{bundle.folder} is of profile {bundle.contract.profile}, and new items are folded in "
+                f"against the vectors of many users, which bundles of profile {ALL_USERS} hold and history "
+                "bundles make. Name items that they are like with --like NEW=ID,ID."
+            )
+        return _indices(log.user_ids, bundle.user_ids()), side
+    items = _indices(log.item_ids, item_ids)[log.items]
+    kept = np.flatnonzero(items >= 0)
+    if log.times is not None:
+        kept = kept[np.argsort(log.times[kept], kind="stable")]
+    kept = kept[np.argsort(log.users[kept], kind="stable")]
+    who, starts = np.unique(log.users[kept], return_index=True)
+    rows = history.users(np.split(items[kept], starts[1:]) if who.size else [])
+    places = np.full(len(log.user_ids), -1, np.int64)
+    places[who] = np.arange(who.size) + len(side.user_rows)
+    of_log = np.searchsorted(who, log.users[kept]).astype(np.int64)
+    return places, side.with_users(rows, of_log, items[kept])
 
 
 def _indices(names: tuple[str, ...], known: list[str]) -> I64:

@@ -22,7 +22,8 @@ from recpress_edge.data.readers.sources import all_files
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.jobs.fold_in.alike import alike_items
 from recpress_edge.jobs.fold_in.features import ByFeatures, Recovery, by_features
-from recpress_edge.jobs.fold_in.interactions import Counted, Interactions
+from recpress_edge.jobs.fold_in.histories import history_rows
+from recpress_edge.jobs.fold_in.interactions import Counted, Interactions, users_of
 from recpress_edge.jobs.fold_in.side import Side, side_of
 from recpress_edge.jobs.fold_in.table import Asked, read_item_tables
 from recpress_edge.jobs.update import UpdateResult, check_target
@@ -150,12 +151,14 @@ class FoldInRequest:
         if self.interactions:
             with scratch_folder("recpress-fold-in-") as scratch:
                 log, sources = self._read(scratch, on_event)
-            found = Interactions.of(log, bundle, item_ids, self.min_interactions)
+            places, side = users_of(log, bundle, side, stored.history, item_ids)
+            found = Interactions.of(log, places, item_ids, self.min_interactions)
             if twice := sorted(alike.keys() & set(found.names)):
                 raise ConfigError(
                     f"--like {twice[0]}=…: --interactions has interactions of it too. Leave one out."
                 )
-            side, counted = side.with_seen(*found.seen), found.counted
+            side = side if stored.history else side.with_seen(*found.seen)
+            counted = found.counted
             made = made.with_more(found.names, found.vectors(side), found.counts)
         by = self._by_features(made.names, side, item_ids, retired)
         if by is not None:
@@ -164,12 +167,15 @@ class FoldInRequest:
         if not made.names:
             raise DataError(_nothing(counted, log=bool(self.interactions)))
         emb, shrunk = _fitted(stored, made.rows)
+        history = None
+        if stored.history is not None:
+            history = history_rows(stored.history, side, emb, list(alike.values()))
         tables = {path.name: sha256_file(path) for path in self.features}
         asked = {"item_id": self.item_id, "columns": self.item_features, "files": tables}
         of_features = {"features": asked} if tables else {}
         digest = digest_of({"interactions": sources, "like": sorted(self.like), **of_features})
         empty = np.empty((0, 0), np.float32)
-        changes = Changes(made.names, emb, (), empty, (), digest)
+        changes = Changes(made.names, emb, (), empty, (), digest, append_history=history)
         return Folded(
             changes,
             counted,

@@ -1,13 +1,15 @@
 """What a bundle holds that new items are made against: its items' rows, and users with what they consumed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.artifacts.evaluation import Evaluation
 from recpress_edge.core.arrays import F32, F64, I64
 from recpress_edge.models.new_rows import Bags, as_long_as, in_reach
+from recpress_export.update.history import StoredHistory
 from recpress_export.update.stored import Stored
 
 
@@ -25,6 +27,8 @@ class Side:
     """Users and items that are held out (m,)."""
     many: bool
     """Whether the users are many, so that the reach of an item can be asked; one user has none."""
+    history_rows: F32 | None = None
+    """(I, D) of a history bundle: what each item adds to whoever consumed it."""
 
     @property
     def bags(self) -> Bags | None:
@@ -35,7 +39,13 @@ class Side:
     def with_seen(self, users: I64, items: I64) -> "Side":
         """With further pairs (n,) that are consumed."""
         more = np.concatenate([self.seen[0], users]), np.concatenate([self.seen[1], items])
-        return Side(self.item_rows, self.user_rows, more, self.relevant, self.many)
+        return replace(self, seen=more)
+
+    def with_users(self, rows: F32, users: I64, items: I64) -> "Side":
+        """With further users (N, D) behind the others, and pairs (n,) of them that are consumed."""
+        first = len(self.user_rows)
+        both = np.concatenate([self.user_rows, rows])
+        return replace(self, user_rows=both, many=True).with_seen(users + first, items)
 
     def fitted(self, directions: F64) -> F32:
         """Vectors (N, D) of new items that point there, as long as a new item is."""
@@ -47,6 +57,8 @@ class Side:
 def side_of(bundle: Bundle, stored: Stored) -> Side:
     """A bundle's own side: its users, and what its evaluation rows know of them."""
     rows = bundle.evaluation()
+    if stored.history is not None:
+        return _of_histories(stored, stored.history, rows)
     none = np.empty(0, np.int64), np.empty(0, np.int64)
     if rows is None or not bundle.contract.n_users:
         return Side(stored.item_rows, stored.user_rows, none, none, bundle.contract.profile == ALL_USERS)
@@ -57,4 +69,20 @@ def side_of(bundle: Bundle, stored: Stored) -> Side:
         (np.repeat(users, np.diff(rows.seen_indptr)), rows.seen_indices.astype(np.int64)),
         (np.repeat(users, np.diff(rows.relevant_indptr)), rows.relevant_indices.astype(np.int64)),
         bundle.contract.profile == ALL_USERS,
+    )
+
+
+def _of_histories(stored: Stored, history: StoredHistory, rows: Evaluation | None) -> Side:
+    """Users as the file makes them of what the evaluation rows have seen."""
+    if rows is None:
+        none = np.empty(0, np.int64), np.empty(0, np.int64)
+        return Side(stored.item_rows, history.users([]), none, none, many=False, history_rows=history.rows)
+    count = np.arange(rows.users.size)
+    return Side(
+        stored.item_rows,
+        history.users([rows.seen(row) for row in count.tolist()]),
+        (np.repeat(count, np.diff(rows.seen_indptr)), rows.seen_indices.astype(np.int64)),
+        (np.repeat(count, np.diff(rows.relevant_indptr)), rows.relevant_indices.astype(np.int64)),
+        many=bool(count.size),
+        history_rows=history.rows,
     )

@@ -100,6 +100,8 @@ def _say(args: argparse.Namespace, result: ComparisonResult) -> None:
     for one in (result.first, result.second):
         if len(one.runs) == 1 and not one.runs[0].seedless:
             say(args, f"careful    one seed of {one.name}: another may differ by more than the interval")
+    if result.knows:
+        say(args, f"careful    {result.knows}")
     for row in result.table.rows():
         say(args, f"{'verdict':<10} {_verdict(row, result)}")
 

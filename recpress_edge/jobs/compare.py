@@ -59,6 +59,20 @@ class ComparisonResult:
     seed: int
 
     @property
+    def knows(self) -> str:
+        """What each knows of the users, where one knows more than the other; else empty."""
+        first, second = (one.runs[0] for one in (self.first, self.second))
+        if self.split != "test" or first.reads_history == second.reads_history:
+            return ""
+        more, less = (first, second) if first.reads_history else (second, first)
+        models = not (more.is_bundle or less.is_bundle)
+        return (
+            f"{more.name} is asked with the train and validation items of a test user, {less.name} knows the "
+            "train items alone: a difference may be what it was told. "
+            + ("With --split valid both know the same." if models else "Compare bundles of one profile.")
+        )
+
+    @property
     def table(self) -> ResultTable:
         """One row a metric."""
         rows = [
@@ -106,6 +120,7 @@ class ComparisonResult:
             "samples": self.samples,
             "seed": self.seed,
             "over_seeds": self.over_seeds,
+            **({"knows": self.knows} if self.knows else {}),
             **{
                 side: {
                     "name": one.name,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from recpress_edge.artifacts.bundle import MANIFEST, Evaluation, open_bundle
+from recpress_edge.artifacts.bundle import HISTORY, MANIFEST, Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, verified_facts
 from recpress_edge.core.arrays import F64, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError
@@ -42,6 +42,9 @@ class Run:
     seedless: bool
     """Whether another seed would be the same model."""
     is_bundle: bool
+    reads_history: bool = False
+    """Whether it is asked with what a user consumed before, on test with validation items too. A user's row
+    knows the train items alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,7 @@ def _run_in(folder: Path) -> Run:
             settings=str([bundle.contract.recipe, known.get("student")]),
             seedless=_is_seedless(known),
             is_bundle=True,
+            reads_history=bundle.contract.profile == HISTORY,
         )
     return _run_of(folder, verified_facts(folder))
 
@@ -99,7 +103,16 @@ def _run_of(folder: Path, facts: Mapping[str, Any]) -> Run:
         settings=settings_digest(facts),
         seedless=_is_seedless(facts),
         is_bundle=False,
+        reads_history=_reads_history(facts),
     )
+
+
+def _reads_history(facts: Mapping[str, Any]) -> bool:
+    """Whether a model makes its scores of what a user consumed, and has no row of each user."""
+    row = METHODS.get(str(facts.get("method")))
+    if row is not None:
+        return row.stages or row.network not in (None, "neumf")
+    return bool((facts.get("architecture") or {}).get("history_length"))
 
 
 def _is_seedless(facts: Mapping[str, Any]) -> bool:

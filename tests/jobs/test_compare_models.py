@@ -148,6 +148,19 @@ def test_a_bundle_answers_by_its_own_file(trained):
         CompareRequest(models=(str(made), folder), work=trained, metric=("recall@60",)).run()
 
 
+def test_what_was_told_more_than_the_other_is_said(trained, capsys):
+    folder = _folders(trained, "bpr_dim4")[0]
+    asked = {"student": folder, "work": trained, "recipe": "fp32", "force": True}
+    users = ExportRequest(**asked).run().exported.bundle.folder
+    made = ExportRequest(**asked, profile="history", with_evaluation=True).run().exported.bundle
+    words = ["compare", str(users), str(made.folder), "--work", str(trained), "--samples", "50"]
+    assert main(words) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{made.name} is asked with the train and validation items of a test user" in told
+    assert "Compare bundles of one profile." in told
+    assert CompareRequest(models=("bpr_dim4", "bpr_dim8"), work=trained, samples=50).run().knows == ""
+
+
 @pytest.mark.parametrize(
     ("models", "said", "says"),
     [

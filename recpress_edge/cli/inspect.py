@@ -9,6 +9,7 @@ from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import EVALUATION_FILE
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.artifacts.manifest import full_of
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.common import add_common_options, audience, emit, say, table
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
@@ -31,12 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_common_options(parser)
     parser.add_argument("path", type=Path, metavar="BUNDLE|FILE", help="folder or file")
     add_guard_options(parser)
+    add_trust_options(parser)
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is there. Exit code 0; 1 where it is damaged."""
-    facts = InspectRequest(path=args.path, guard=guard_of(args)).run()
+    facts = InspectRequest(path=args.path, guard=guard_of(args), trust=trust_of(args)).run()
     lines = list(_lines(printable_facts(facts)))  # all first: damage is found before half of it is printed
     for line in lines:
         say(args, line)

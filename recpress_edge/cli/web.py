@@ -5,6 +5,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.common import add_common_options, emit, request_of, say
 from recpress_edge.jobs.web import WebRequest
 
@@ -20,13 +21,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=0, metavar="N", help="port to serve on (default: any that is free)"
     )
+    add_trust_options(parser)
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C. Exit code 0."""
-    with request_of(WebRequest, args).open() as server:
+    with request_of(WebRequest, args, trust=trust_of(args)).open() as server:
         say(args, f"page       {server.url}")
         if args.dry_run:
             say(args, "would serve it there and open a browser")

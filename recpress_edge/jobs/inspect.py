@@ -8,6 +8,7 @@ from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.contract import click_contract_facts
 from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.artifacts.two_stages.contract import two_stage_facts
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
@@ -26,22 +27,33 @@ class InspectRequest:
 
     path: Path
     guard: Guard = STANDARD
+    trust: Trust = ANYBODY
 
     def run(self, on_event: OnEvent = silent) -> dict[str, Any]:
         """What ``--json`` prints; ArtifactError where it is damaged."""
         path = self.path
         check_there(path)
         if not path.is_dir():
+            self._check_trust()
             return _record(path) if path.suffix == ".json" else _file(path, self.guard)
         if is_click_bundle(path):
-            return _click_bundle(open_click_bundle(path), self.guard)
+            return _click_bundle(open_click_bundle(path, self.trust), self.guard)
         if is_two_stage_bundle(path):
-            return _two_stage_bundle(open_two_stage_bundle(path), self.guard)
+            return _two_stage_bundle(open_two_stage_bundle(path, self.trust), self.guard)
         if (path / MANIFEST).exists():
-            return _bundle(open_bundle(path), self.guard)
+            return _bundle(open_bundle(path, trust=self.trust), self.guard)
+        self._check_trust()
         if (path / MODEL).exists():
             return _model(path, self.guard)
         raise ArtifactError(f"{path} is neither a bundle (no {MANIFEST}) nor a trained model (no {MODEL})")
+
+    def _check_trust(self) -> None:
+        """ConfigError where a bundle is asked for and something else is there."""
+        if self.trust != ANYBODY:
+            raise ConfigError(
+                f"--trusted and --expect-digest are of bundles, and {self.path} is none: it has no "
+                f"{MANIFEST}. Leave them out."
+            )
 
 
 def _bundle(bundle: Bundle, guard: Guard) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.files import check_free, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
@@ -64,6 +65,8 @@ class StripRequest:
     """Leave out users' scales: the order of the items stays, scores are not to be shown."""
     force: bool = False
     guard: Guard = STANDARD
+    trust: Trust = ANYBODY
+    """Whose full bundle is taken."""
 
     @property
     def target(self) -> Path:
@@ -73,7 +76,7 @@ class StripRequest:
     def plan(self) -> StripPlan:
         """What :meth:`run` would strip, or what it would raise; nothing is written."""
         check_there(self.bundle)
-        full = check_strip(self.bundle, self.target, order_only=self.order_only)
+        full = check_strip(self.bundle, self.target, order_only=self.order_only, trust=self.trust)
         if not is_lean_of(self.target, full):
             check_free(self.target, force=self.force)
         return StripPlan(full, self.target)
@@ -83,6 +86,11 @@ class StripRequest:
         check_there(self.bundle)
         return StripResult(
             strip_bundle(
-                self.bundle, self.target, order_only=self.order_only, force=self.force, guard=self.guard
+                self.bundle,
+                self.target,
+                order_only=self.order_only,
+                force=self.force,
+                guard=self.guard,
+                trust=self.trust,
             )
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.files import check_free, check_ours, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
@@ -71,17 +72,21 @@ class ChangeRequest(abc.ABC):
     """None: in place; the version before is kept as ``<bundle>.previous``."""
     force: bool = False
     guard: Guard = STANDARD
+    trust: Trust = ANYBODY
+    """Whose bundles are changed."""
 
     def plan(self) -> UpdatePlan:
         """What :meth:`run` would change, or what it would raise; nothing is written."""
         changes = self._checked()
-        _, placed, rows = place_rows(open_bundle(self.bundle), changes, force=self.force)
+        _, placed, rows = place_rows(open_bundle(self.bundle, trust=self.trust), changes, force=self.force)
         return UpdatePlan(changes, len(placed.item_ids), len(placed.emb), int(rows.clipped.sum()))
 
     def run(self, on_event: OnEvent = silent) -> UpdateResult:
         """Write, check and publish the bundle with the changed catalogue."""
         changes = self._checked()
-        updated = update_bundle(self.bundle, changes, self.out, force=self.force, guard=self.guard)
+        updated = update_bundle(
+            self.bundle, changes, self.out, force=self.force, guard=self.guard, trust=self.trust
+        )
         return UpdateResult(changes, updated)
 
     @abc.abstractmethod

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.artifacts.manifest import refuse_lean
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ConfigError, told_by_system
 
 LOOPBACK: Final = "127.0.0.1"
@@ -54,6 +55,7 @@ class WebRequest:
     bundle: Path
     port: int = 0
     """0: any that is free."""
+    trust: Trust = ANYBODY
 
     def open(self) -> "PageServer":
         """Verify the bundle and take the port.
@@ -63,7 +65,7 @@ class WebRequest:
         """
         if not 0 <= self.port <= MAX_PORT:
             raise ConfigError(f"--port {self.port} is not 0 to {MAX_PORT}; 0 takes any that is free")
-        bundle = open_bundle(self.bundle)
+        bundle = open_bundle(self.bundle, trust=self.trust)
         if PAGE not in bundle.files:
             refuse_lean(self.bundle, bundle.provenance, "it has no page, only what an application loads")
             raise ConfigError(

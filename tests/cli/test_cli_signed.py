@@ -49,8 +49,18 @@ def test_the_way_of_a_key(bundle, key, capsys):
 
 def test_without_a_signature_nothing_runs_it(bundle, key, capsys, tmp_path):
     trusted = ("--trusted", f"{key}.pub")
+    other = items_file(tmp_path / "items.npz", retire_ids=["item-1"])
+    before = {path.name for path in tmp_path.iterdir()}
     for by, words in (
         (main, ("bundle", "verify", bundle.folder)),
+        (main, ("bundle", "update", bundle.folder, "--items", other)),
+        (main, ("bundle", "retire", bundle.folder, "item-1")),
+        (main, ("bundle", "retire", bundle.folder, "item-1", "--dry-run")),
+        (main, ("bundle", "fold-in", bundle.folder, "--like", "new=item-1")),
+        (main, ("bundle", "strip", bundle.folder)),
+        (main, ("bundle", "diff", bundle.folder, bundle.folder, "--out", tmp_path / "p")),
+        (main, ("inspect", bundle.folder)),
+        (main, ("web", bundle.folder, "--dry-run")),
         (main, ("recommend", bundle.folder, "--user", "u")),
         (main, ("bench", bundle.folder)),
         (device_bench, ("self-test", bundle.folder)),
@@ -60,11 +70,14 @@ def test_without_a_signature_nothing_runs_it(bundle, key, capsys, tmp_path):
         code, _, err = run(capsys, *words, *trusted, by=by)
         assert (code, "is not signed" in err) == (1, True), words
     assert not (tmp_path / "runs").exists()
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_another_bundle_than_the_expected_is_not_run(bundle, capsys, tmp_path):
     for by, words in (
         (main, ("recommend", bundle.folder, "--user", "u")),
+        (main, ("bundle", "retire", bundle.folder, "item-1")),
+        (main, ("inspect", bundle.folder)),
         (device_bench, ("self-test", bundle.folder)),
         (device_bench, ("run", bundle.folder, "--runs", tmp_path / "runs")),
     ):

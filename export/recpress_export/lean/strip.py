@@ -14,6 +14,7 @@ from recpress_edge.artifacts.contract import ALL_USERS, contract_facts
 from recpress_edge.artifacts.manifest import LEAN, Full, full_of, refuse_lean, write_facts
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.artifacts.selftest import SELFTEST_FILE
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.artifacts.two_stages.selftest import left_out
 from recpress_edge.core.errors import ArtifactError, ConfigError
@@ -51,9 +52,9 @@ def lean_path(folder: Path) -> Path:
     return folder.parent / f"{folder.name}{SUFFIX}"
 
 
-def check_strip(folder: Path, target: Path, *, order_only: bool) -> AnyBundle:
+def check_strip(folder: Path, target: Path, *, order_only: bool, trust: Trust | None = None) -> AnyBundle:
     """The full bundle, when it can be stripped to the target; ConfigError where it is lean already."""
-    full = open_any(folder)
+    full = open_any(folder, trust)
     refuse_lean(folder, full.provenance, "nothing is left to strip")
     if order_only and not isinstance(full, Bundle):
         raise ConfigError(
@@ -81,15 +82,21 @@ def _has_scales(full: Bundle) -> bool:
 
 
 def strip_bundle(
-    folder: Path, target: Path, *, order_only: bool = False, force: bool = False, guard: Guard = STANDARD
+    folder: Path,
+    target: Path,
+    *,
+    order_only: bool = False,
+    force: bool = False,
+    guard: Guard = STANDARD,
+    trust: Trust | None = None,
 ) -> Stripped:
     """Write, test and publish the lean form of a bundle at ``target``; the full one stays as it is.
 
     Both answer their self-tests in workers within the ``guard``'s limits. ``order_only`` writes the model
     anew, and runs it in this process too, once its graph is known to be the one that this version writes.
     """
-    full = check_strip(folder, target, order_only=order_only)
-    self_test_any(folder, guard)
+    full = check_strip(folder, target, order_only=order_only, trust=trust)
+    self_test_any(folder, guard, Trust(digest=full.digest))
     unchanged = False
     with contextlib.suppress(_ThereAlreadyError), new_directory(target, force=True) as draft:
         _fill(draft, full, order_only=order_only)

@@ -27,6 +27,7 @@ from recpress_edge.artifacts.item_features import FEATURES_FILE, write_item_feat
 from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k, telling_cutoff
@@ -42,6 +43,7 @@ from recpress_export.options import format_files, options_of
 from recpress_export.ranking import rank
 from recpress_export.selftest import answered, score_tolerance
 from recpress_export.update.changes import Changes, Placed, place
+from recpress_export.update.history import check_rows
 from recpress_export.update.stored import NewRows, Stored, read_stored, store_rows
 from recpress_export.update.versions import next_version
 
@@ -65,7 +67,13 @@ class Updated:
 
 
 def update_bundle(
-    folder: Path, changes: Changes, target: Path | None = None, *, force: bool, guard: Guard = STANDARD
+    folder: Path,
+    changes: Changes,
+    target: Path | None = None,
+    *,
+    force: bool,
+    guard: Guard = STANDARD,
+    trust: Trust | None = None,
 ) -> Updated:
     """Write, check and publish the bundle with the changed catalogue, at ``target`` or in place.
 
@@ -76,7 +84,7 @@ def update_bundle(
     """
     if target is not None:
         check_apart(folder, target)
-    old, _ = self_test_apart(folder, guard)
+    old, _ = self_test_apart(folder, guard, trust)
     before = old.selftest()
     stored, placed, rows = place_rows(old, changes, force=force)
     after = stored.with_rows(placed.rows, rows, len(placed.item_ids))
@@ -120,36 +128,13 @@ def place_rows(old: Bundle, changes: Changes, *, force: bool) -> tuple[Stored, P
     refuse_lean(old.folder, old.provenance, "an update is checked by what only a full bundle holds")
     stored = read_stored(old)
     placed = place(changes, old.item_ids(), old.contract.retired, old.contract.dim)
-    _check_history(old, stored, placed)
+    check_rows(old, stored.history, placed)
     rows = store_rows(stored, placed.emb, placed.history)
     _check_clip(rows, placed, force=force)
     _check_finite_scores(stored, placed)
     if recipe_named(old.contract.recipe).bounds_scores:
         check_scores(stored.user_table, rows.values)
     return stored, placed, rows
-
-
-def _check_history(old: Bundle, stored: Stored, placed: Placed) -> None:
-    """ArtifactError where new items cannot take part in histories; DataError where their rows are amiss."""
-    given = 0 if placed.history is None else len(placed.history)
-    if stored.history is None:
-        if given:
-            raise DataError(
-                f"append_history and replace_history are of history bundles, and {old.folder} is of profile "
-                f"{old.contract.profile}. Leave them out."
-            )
-    elif stored.history.has_tanh and len(placed.emb):
-        raise ArtifactError(
-            f"{old.folder} is a history bundle with a tanh: what an item adds goes through a layer that "
-            "learned with all of them, and no closed form makes a row for it. Items can be retired; for new "
-            "ones train on the new catalogue and export again."
-        )
-    elif given != len(placed.emb):
-        raise DataError(
-            f"{old.folder} is a history bundle: a new item needs a row that it is ranked by, append_emb or "
-            "replace_emb, and one that it adds to whoever consumed it, append_history or replace_history. "
-            f"{len(placed.emb)} of the first and {given} of the second are there; fold-in makes both."
-        )
 
 
 def _place_for(old: Bundle, target: Path | None, *, force: bool) -> contextlib.AbstractContextManager[Path]:

@@ -7,10 +7,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.tanh_history import LAYER
 from recpress_edge.core.arrays import F32, F64, I64
-from recpress_edge.core.errors import DataError
+from recpress_edge.core.errors import ArtifactError, DataError
+from recpress_export.update.changes import Placed
 
 OF_HISTORY: Final = ("history_emb", "prior", "step", "age_weights", *LAYER)
 """Tables that make a user's row, under the names of recpress_edge.device.tables."""
@@ -109,3 +111,26 @@ def row_alone(tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     prior = tensors["prior"]
     kind = np.int8 if tensors["item_emb"].dtype == np.int8 else prior.dtype
     return np.asarray(np.clip(prior, -QMAX, QMAX) if kind == np.int8 else prior).astype(kind)[None]
+
+
+def check_rows(old: Bundle, history: StoredHistory | None, placed: Placed) -> None:
+    """ArtifactError where new items cannot take part in histories; DataError where their rows are amiss."""
+    given = 0 if placed.history is None else len(placed.history)
+    if history is None:
+        if given:
+            raise DataError(
+                f"append_history and replace_history are of history bundles, and {old.folder} is of profile "
+                f"{old.contract.profile}. Leave them out."
+            )
+    elif history.has_tanh and len(placed.emb):
+        raise ArtifactError(
+            f"{old.folder} is a history bundle with a tanh: what an item adds goes through a layer that "
+            "learned with all of them, and no closed form makes a row for it. Items can be retired; for new "
+            "ones train on the new catalogue and export again."
+        )
+    elif given != len(placed.emb):
+        raise DataError(
+            f"{old.folder} is a history bundle: a new item needs a row that it is ranked by, append_emb or "
+            "replace_emb, and one that it adds to whoever consumed it, append_history or replace_history. "
+            f"{len(placed.emb)} of the first and {given} of the second are there; fold-in makes both."
+        )

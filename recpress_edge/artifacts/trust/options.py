@@ -8,8 +8,8 @@ from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 
 
-def add_trust_options(parser: argparse._ActionsContainer) -> None:
-    """--trusted and --expect-digest."""
+def add_trust_options(parser: argparse._ActionsContainer, *, one: bool = True) -> None:
+    """--trusted and, of a command that takes ``one`` bundle, --expect-digest."""
     parser.add_argument(
         "--trusted",
         type=Path,
@@ -17,6 +17,8 @@ def add_trust_options(parser: argparse._ActionsContainer) -> None:
         help="file of public keys, one a line (recpress-edge bundle keygen): take a bundle only when one of "
         "them signed it (needs the extra signed)",
     )
+    if not one:
+        return
     parser.add_argument(
         "--expect-digest",
         metavar="HEX",
@@ -32,4 +34,4 @@ def check_one_expected(digest: str | None, bundles: Sequence[Path]) -> None:
 
 def trust_of(args: argparse.Namespace) -> Trust:
     """What the flags ask for."""
-    return Trust.of(args.trusted, args.expect_digest)
+    return Trust.of(args.trusted, getattr(args, "expect_digest", None))

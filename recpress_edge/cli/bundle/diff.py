@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from recpress_edge.artifacts.trust.keys import public_path, short
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.bundle.passphrase import add_key_options, passphrase_of
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say
 from recpress_edge.core.units import format_bytes
@@ -25,13 +26,14 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     diff.add_argument("new", type=Path, metavar="NEW", help="folder of the bundle that they are to have")
     diff.add_argument("--out", type=Path, required=True, metavar="PATCH", help="where the patch is written")
     add_key_options(diff, required=False, about="private key to sign with (recpress-edge bundle keygen)")
+    add_trust_options(diff, one=False)
     diff.add_argument("--force", action="store_true", help="replace what is at --out")
     diff.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when the patch is written."""
-    request = request_of(DiffRequest, args, passphrase=passphrase_of(args))
+    request = request_of(DiffRequest, args, passphrase=passphrase_of(args), trust=trust_of(args))
     if args.dry_run:
         old, new = request.check()
         say(args, f"would      write {request.out}, from {old.digest[:16]}… to {new.digest[:16]}…")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.bundle.update import is_signed, say_updated
 from recpress_edge.cli.common import (
     ExamplesFormatter,
@@ -74,6 +75,7 @@ examples:
     fold_in.add_argument("--out", type=Path, metavar="DIR", help="write there and leave BUNDLE alone")
     fold_in.add_argument("--force", action="store_true", help="replace what is at --out")
     add_guard_options(fold_in)
+    add_trust_options(fold_in)
     fold_in.set_defaults(func=_run)
 
 
@@ -108,7 +110,7 @@ def _add_feature_options(fold_in: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    request = request_of(FoldInRequest, args, guard=guard_of(args))
+    request = request_of(FoldInRequest, args, guard=guard_of(args), trust=trust_of(args))
     if args.dry_run:
         with print_events(args) as on_event:
             folded = request.plan(on_event)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.bundle.update import run_change
 from recpress_edge.cli.common import add_common_options, request_of
 from recpress_edge.device.guard import add_guard_options, guard_of
@@ -25,8 +26,9 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     retire.add_argument("--out", type=Path, metavar="DIR", help="write there and leave BUNDLE alone")
     retire.add_argument("--force", action="store_true", help="replace what is at --out")
     add_guard_options(retire)
+    add_trust_options(retire)
     retire.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    return run_change(args, request_of(RetireRequest, args, guard=guard_of(args)))
+    return run_change(args, request_of(RetireRequest, args, guard=guard_of(args), trust=trust_of(args)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import format_bytes
@@ -34,11 +35,12 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     strip.add_argument("--order-only", action="store_true", help=ORDER_ONLY_HELP)
     strip.add_argument("--force", action="store_true", help="replace the bundle that is at the target")
     add_guard_options(strip)
+    add_trust_options(strip)
     strip.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    request = request_of(StripRequest, args, guard=guard_of(args))
+    request = request_of(StripRequest, args, guard=guard_of(args), trust=trust_of(args))
     if args.dry_run:
         plan = request.plan()
         say(args, f"would      strip {plan.full.folder} to {plan.target}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.manifest import SIGNATURE
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import format_bytes, format_share
@@ -41,11 +42,12 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="clip new rows however far they go beyond the int8 range, and replace what is at --out",
     )
     add_guard_options(update)
+    add_trust_options(update)
     update.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    return run_change(args, request_of(UpdateRequest, args, guard=guard_of(args)))
+    return run_change(args, request_of(UpdateRequest, args, guard=guard_of(args), trust=trust_of(args)))
 
 
 def run_change(args: argparse.Namespace, request: ChangeRequest) -> int:

@@ -55,6 +55,8 @@ class DiffRequest:
     """Private key to sign the patch with, and the bundle that it makes."""
     passphrase: bytes | None = None
     force: bool = False
+    trust: Trust = ANYBODY
+    """Whose bundles are taken, both of them."""
 
     def check(self) -> tuple[AnyBundle, AnyBundle]:
         """Both bundles, verified; raises what :meth:`run` would, and writes nothing."""
@@ -62,7 +64,7 @@ class DiffRequest:
         if self.out.is_dir():
             raise ConfigError(f"--out {self.out} is a folder, and a patch is one file. Choose another name.")
         check_free(self.out, force=self.force)
-        return open_any(self.old), open_any(self.new)
+        return open_any(self.old, self.trust), open_any(self.new, self.trust)
 
     def run(self) -> DiffResult:
         """Write the patch."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.manifest import refuse_lean
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import check_there, digest_of, scratch_folder, sha256_file
@@ -101,11 +102,13 @@ class FoldInRequest:
     """None: in place; the version before is kept as ``<bundle>.previous``."""
     force: bool = False
     guard: Guard = STANDARD
+    trust: Trust = ANYBODY
+    """Whose bundles are changed."""
 
     def plan(self, on_event: OnEvent = silent) -> Folded:
         """What :meth:`run` would append, or what it would raise; nothing is written."""
         self._check()
-        bundle = open_bundle(self.bundle)
+        bundle = open_bundle(self.bundle, trust=self.trust)
         folded = self._folded(bundle, on_event)
         place_rows(bundle, folded.changes, force=self.force)
         return folded
@@ -113,8 +116,11 @@ class FoldInRequest:
     def run(self, on_event: OnEvent = silent) -> FoldInResult:
         """Make the vectors, then write, check and publish the bundle with them."""
         self._check()
-        folded = self._folded(open_bundle(self.bundle), on_event)
-        updated = update_bundle(self.bundle, folded.changes, self.out, force=self.force, guard=self.guard)
+        bundle = open_bundle(self.bundle, trust=self.trust)
+        folded, this = self._folded(bundle, on_event), Trust(digest=bundle.digest)
+        updated = update_bundle(
+            self.bundle, folded.changes, self.out, force=self.force, guard=self.guard, trust=this
+        )
         return FoldInResult(folded, UpdateResult(folded.changes, updated))
 
     def _check(self) -> None:

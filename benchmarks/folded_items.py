@@ -5,12 +5,15 @@
 
 (with RECPRESS_DATA_DIR set). --items of those with enough users are taken out of the log, and a student is
 trained without them. Then each is given n of its users: it is folded into that student's tables
-(``bundle fold-in``), and another student is trained from the start on the log with these interactions.
+(``bundle fold-in``), and another student is trained from the start on the log with these interactions. Where
+the log has a table of its items, they are made from their features too, without any interaction.
 Recall@K is of the item's other users: is it among their first K, all new items competing? ``others`` is the
 test Recall@50 of the known items, before and after the new ones are there.
 """
 
 import argparse
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +21,15 @@ import numpy as np
 from _bench import options, run, table
 from _nights import Rows, add_model_options, rows_of
 
-from recpress_edge.core.arrays import I64
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import silent
 from recpress_edge.core.rng import stream
+from recpress_edge.data.features.table import TableForm
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.jobs.fold_in.features import by_features
+from recpress_edge.jobs.fold_in.side import Side
+from recpress_edge.jobs.fold_in.table import Asked, read_item_tables
 from recpress_edge.models.new_rows import REACH, Bags, folded_items
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows, top_unobserved
@@ -36,6 +43,13 @@ GIVEN: Final = (1, 2, 5, 10)
 CUTOFFS: Final = (10, 50)
 LEAST_USERS: Final = 20
 """Of an item that is taken out: the most that are given, and as many to ask."""
+
+
+FEATURES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "ml-100k": ("ml-100k/ml-100k.item", "movie_title:words,release_year,class:words", ""),
+    "ml-1m": ("ml-1m/movies.dat", "title=2:words,genres=3:many", "ml-1m/item_ids.txt"),
+}
+"""Of a log: its table of items, columns of it, and whose ids are whose where they differ."""
 
 
 def lists_of(tables: Tables, train: Interactions, length: int) -> I64:
@@ -58,14 +72,45 @@ def of_known(lists: I64, data: Dataset) -> float:
     return float((lists[users, :50] == data.test.indices[:, None]).any(axis=1).mean())
 
 
-def folded(
-    model: TrainedModel, data: Dataset, given: tuple[I64, I64], asked: tuple[I64, I64], n: int
-) -> dict[str, Any]:
-    """Figures of items (n,) that are folded into a model's tables; pairs by the data's user index."""
+def rows_of_users(model: TrainedModel, data: Dataset, given: tuple[I64, I64], n: int) -> F32:
+    """Items (n, D) from pairs with the data's users."""
     assert model.tables
     tables, seen = model.tables, Bags(data.train.indptr, data.train.indices.astype(np.int64))
     usual = min(REACH / data.n_items, 1.0) * data.n_users
-    rows = folded_items(Bags.of_pairs(given[1], given[0], n), tables.user_emb, tables.item_emb, usual, seen)
+    bags = Bags.of_pairs(given[1], given[0], n)
+    return folded_items(bags, tables.user_emb, tables.item_emb, usual, seen)
+
+
+def rows_of_features(log: str, model: TrainedModel, data: Dataset, chosen: I64) -> F32 | None:
+    """Items (n, D) from the log's table of them; the mean vector's direction of one that is not in it."""
+    if log not in FEATURES:
+        return None
+    assert model.tables
+    file, columns, ids = FEATURES[log]
+    folder = Path(os.environ["RECPRESS_DATA_DIR"])
+    lines = (folder / ids).read_text().split() if ids else []
+    names = dict(zip(lines[::2], lines[1::2], strict=True))
+    asked = Asked((folder / file,), "1", columns, TableForm(encoding="latin1" if ids else None))
+    table = read_item_tables(asked, [names.get(name, name) for name in data.item_ids])
+    none = np.empty(0, np.int64)
+    side = Side(model.tables.item_emb, model.tables.user_emb, (none, none), (none, none), many=True)
+    side = side.with_seen(data.train.users().astype(np.int64), data.train.indices.astype(np.int64))
+    made = by_features(table, frozenset(), side, ())
+    places = {name: place for place, name in enumerate(made.names)}
+    mean = side.item_rows.mean(axis=0, dtype=np.float64)
+    rows = [
+        made.directions[places[name]] if name in places else mean
+        for name in (names.get(name, name) for name in texts(chosen))
+    ]
+    return side.fitted(np.array(rows))
+
+
+def folded(
+    model: TrainedModel, data: Dataset, rows: F32, given: tuple[I64, I64], asked: tuple[I64, I64]
+) -> dict[str, Any]:
+    """Figures of items with these rows (n, D) beside a model's tables; pairs by the data's user index."""
+    assert model.tables
+    tables, n = model.tables, len(rows)
     both = Tables(tables.user_emb, np.concatenate([tables.item_emb, rows]))
     users, items = data.train.users().astype(np.int64), data.train.indices.astype(np.int64)
     train = Interactions.from_pairs(
@@ -128,6 +173,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     without = np.flatnonzero(~np.isin(rows.items, chosen))
     base = rows.take(without).dataset(f"{args.log}-without")
     model = trained(args, base)
+    by_table = rows_of_features(args.log, model, base, chosen)
     told = []
     for n in GIVEN:
         given, asked = drawn(rows, chosen, base, n)
@@ -144,7 +190,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             {
                 "interactions": n,
                 "pairs": int(asked.size),
-                "folded_in": folded(model, base, pairs[0], pairs[1], args.items),
+                "folded_in": folded(
+                    model, base, rows_of_users(model, base, pairs[0], args.items), pairs[0], pairs[1]
+                ),
+                **({} if by_table is None else {"features": folded(model, base, by_table, *pairs)}),
                 "trained": retrained(args, with_given, base, names, n),
             }
         )
@@ -182,7 +231,8 @@ def show(record: dict[str, Any]) -> str:
             f"{one[side]['new_in_50']:.2f}",
         ]
         for one in record["results"]
-        for side in ("folded_in", "trained")
+        for side in ("features", "folded_in", "trained")
+        if side in one
     ]
     without = ["–", "without them", "–", "–", f"{record['others_recall@50']:.4f}", "–"]
     return table(

@@ -249,7 +249,6 @@ def _gate(gate: Mapping[str, Any], k: int) -> str:
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     cells = [(name, f"{entry['bytes']:,}", entry["sha256"]) for name, entry in files.items()]
-    cells.append(("all", f"{sum(entry['bytes'] for entry in files.values()):,}", ""))
     yield ""
     yield table(("file", "bytes", "sha256"), cells)
     if EVALUATION_FILE not in files:

@@ -29,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=CHOICES,
         default=BALANCED,
         metavar="METRIC",
-        help=f"on validation: {', '.join(CHOICES)} (default: {BALANCED}, what models are chosen by)",
+        help=f"on validation: {', '.join(CHOICES)} (default: {BALANCED}, what models are chosen by: the "
+        "geometric mean of Recall at the K that judges and NDCG@10)",
     )
     add_table_options(parser, latex="test figures, mean ± standard deviation over seeds")
     parser.set_defaults(func=run)

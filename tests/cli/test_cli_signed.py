@@ -62,6 +62,7 @@ def test_without_a_signature_nothing_runs_it(bundle, key, capsys, tmp_path):
         (main, ("inspect", bundle.folder)),
         (main, ("web", bundle.folder, "--dry-run")),
         (main, ("recommend", bundle.folder, "--user", "u")),
+        (main, ("recommend", bundle.folder, "--user", "u", "--dry-run")),
         (main, ("bench", bundle.folder)),
         (device_bench, ("self-test", bundle.folder)),
         (device_bench, ("run", bundle.folder, "--runs", tmp_path / "runs")),
@@ -166,3 +167,17 @@ def test_a_damaged_bundle_is_not_signed(bundle, key, capsys):
     code, _, err = run(capsys, "bundle", "sign", bundle.folder, "--key", key)
     assert (code, "was changed" in err) == (1, True)
     assert not (bundle.folder / SIGNATURE).exists()
+
+
+def test_signatures_that_lie_there_are_kept_where_they_hold_alone(bundle, key, capsys, tmp_path):
+    trusted = ("--trusted", f"{key}.pub")
+    assert run(capsys, "bundle", "strip", bundle.folder)[0] == 0
+    lean = tmp_path / "bundle-lean"
+    assert run(capsys, "bundle", "sign", lean, "--key", key)[0] == 0
+    assert run(capsys, "bundle", "strip", bundle.folder, "--force")[0] == 0
+    assert run(capsys, "bundle", "verify", lean, *trusted)[0] == 0
+    new, patch = tmp_path / "new", tmp_path / "patch"
+    assert run(capsys, "bundle", "retire", bundle.folder, "item-1", "--out", new)[0] == 0
+    shutil.copyfile(lean / SIGNATURE, new / SIGNATURE)  # of another manifest
+    assert run(capsys, "bundle", "diff", bundle.folder, new, "--out", patch, "--key", key)[0] == 0
+    assert run(capsys, "bundle", "apply", bundle.folder, patch, *trusted)[0] == 0

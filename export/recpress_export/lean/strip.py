@@ -101,7 +101,7 @@ def strip_bundle(
     with contextlib.suppress(_ThereAlreadyError), new_directory(target, force=True) as draft:
         _fill(draft, full, order_only=order_only)
         made, _ = self_test_any(draft, guard)
-        if target.exists() and not force:
+        if target.exists() and not (force and _digest_at(target) != made.digest):
             unchanged = _is_there(target, made.digest)
             raise _ThereAlreadyError
     lean = open_any(target)
@@ -121,13 +121,17 @@ class _ThereAlreadyError(Exception):
     """Raised to stop when an identical bundle already exists."""
 
 
+def _digest_at(target: Path) -> str:
+    """Of the bundle that is there; empty where none is, or a damaged one."""
+    try:
+        return open_any(target).digest
+    except ArtifactError:
+        return ""
+
+
 def _is_there(target: Path, digest: str) -> bool:
     """True where the target is that bundle; ConfigError where it is anything else."""
-    try:
-        same = open_any(target).digest == digest
-    except ArtifactError:
-        same = False
-    if not same:
+    if _digest_at(target) != digest:
         raise ConfigError(
             f"{target} exists and differs from what would be written. Choose another --out, or add --force "
             "to replace it."

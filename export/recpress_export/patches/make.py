@@ -12,7 +12,7 @@ import numpy as np
 from recpress_edge.artifacts.manifest import MANIFEST
 from recpress_edge.artifacts.patch.header import PatchHead, patch_bytes
 from recpress_edge.artifacts.patch.index import Entry, index_bytes
-from recpress_edge.artifacts.trust.signature import SIGNATURE, bundle_message, signature_facts
+from recpress_edge.artifacts.trust.signature import SIGNATURE, bundle_message, read_signature, signature_facts
 from recpress_edge.core.arrays import U8
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
@@ -82,13 +82,16 @@ def packed(data: bytes) -> bytes:
 
 
 def _contents(new: AnyBundle, private: Any) -> dict[str, bytes]:
-    """Every file of the new bundle, with the signature that it has or, by the private key, gets."""
+    """Every file of the new bundle, with the signature that it has or, by the private key, gets.
+
+    One over other bytes than the manifest's is nobody's of this bundle: the private key's takes its place.
+    """
     names = [*sorted(new.files), MANIFEST]
     contents = {name: (new.folder / name).read_bytes() for name in names}
-    if (new.folder / SIGNATURE).exists():
+    manifest, there = contents[MANIFEST], read_signature(new.folder)
+    if there is not None and (private is None or there.signed_sha256 == sha256_bytes(manifest)):
         contents[SIGNATURE] = (new.folder / SIGNATURE).read_bytes()
     elif private is not None:
-        manifest = contents[MANIFEST]
         contents[SIGNATURE] = canonical_json(signature_facts(private, bundle_message(manifest), manifest))
     return contents
 

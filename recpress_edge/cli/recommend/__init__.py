@@ -9,9 +9,12 @@ from typing import Final
 
 from device_bench.ask import add_ask_options, ask_bundle, question_of
 from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
+from recpress_edge.artifacts.trust.options import trust_of
+from recpress_edge.artifacts.trust.policy import ANYBODY
 from recpress_edge.cli.common import add_common_options, emit, say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.registry import named
+from recpress_edge.device.opening import open_any
 
 _ASK_CLICKS: Final = "recpress_edge.cli.recommend.clicks:ask_clicks"
 _ASK_TWO_STAGES: Final = "recpress_edge.cli.recommend.two_stages:ask_two_stages"
@@ -49,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle answered."""
     if args.dry_run:
         question_of(args)
+        if (trust := trust_of(args)) != ANYBODY:
+            open_any(args.bundle, trust)
         whom = "whoever consumed what is seen" if args.user is None else args.user
         say(args, f"would ask  {args.bundle} for {whom}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})

@@ -65,9 +65,9 @@ class TwoStageExportResult:
         return {
             "bundle": str(bundle.folder),
             "name": bundle.name,
-            "digest": bundle.digest,
-            "bytes": bundle.total_bytes,
-            "model_bytes": bundle.model_bytes,
+            "sha256": bundle.digest,
+            "bundle_bytes": bundle.total_bytes,
+            "file_bytes": bundle.model_bytes,
             "unchanged": self.exported.unchanged,
             "stages": dict(bundle.quality["stages"]),
         }

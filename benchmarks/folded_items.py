@@ -28,8 +28,8 @@ from recpress_edge.core.rng import stream
 from recpress_edge.data.features.table import TableForm
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.jobs.fold_in.features import by_features
-from recpress_edge.jobs.fold_in.side import Side
-from recpress_edge.jobs.fold_in.table import Asked, read_item_tables
+from recpress_edge.jobs.fold_in.side import BundleSide
+from recpress_edge.jobs.fold_in.table import AskedTables, read_item_tables
 from recpress_edge.models.new_rows import REACH, Bags, folded_items
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows, top_unobserved
@@ -90,10 +90,10 @@ def rows_of_features(log: str, model: TrainedModel, data: Dataset, chosen: I64) 
     folder = Path(os.environ["RECPRESS_DATA_DIR"])
     lines = (folder / ids).read_text().split() if ids else []
     names = dict(zip(lines[::2], lines[1::2], strict=True))
-    asked = Asked((folder / file,), "1", columns, TableForm(encoding="latin1" if ids else None))
+    asked = AskedTables((folder / file,), "1", columns, TableForm(encoding="latin1" if ids else None))
     table = read_item_tables(asked, [names.get(name, name) for name in data.item_ids])
     none = np.empty(0, np.int64)
-    side = Side(model.tables.item_emb, model.tables.user_emb, (none, none), (none, none), many=True)
+    side = BundleSide(model.tables.item_emb, model.tables.user_emb, (none, none), (none, none), many=True)
     side = side.with_seen(data.train.users().astype(np.int64), data.train.indices.astype(np.int64))
     made = by_features(table, frozenset(), side, ())
     places = {name: place for place, name in enumerate(made.names)}

@@ -10,7 +10,7 @@ from recpress_edge.core.arrays import F32, F64, I64
 from recpress_edge.core.errors import DataError, GateError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.features.design import Design, design_of
-from recpress_edge.jobs.fold_in.side import Side
+from recpress_edge.jobs.fold_in.side import BundleSide
 from recpress_edge.jobs.fold_in.table import ItemTable
 from recpress_edge.models.feature_rows import FeatureMap, FeatureRows, learned_map, stretched
 from recpress_edge.models.new_rows import REACH, recall_of_rows
@@ -63,7 +63,9 @@ class ByFeatures:
     recovery: Recovery
 
 
-def by_features(table: ItemTable, taken: frozenset[str], side: Side, retired: Sequence[int]) -> ByFeatures:
+def by_features(
+    table: ItemTable, taken: frozenset[str], side: BundleSide, retired: Sequence[int]
+) -> ByFeatures:
     """Directions of the table's new items, those that are ``taken`` left out.
 
     DataError where too few known items are there to learn from, or none is new. GateError where features
@@ -107,7 +109,7 @@ def _recovery(
     features: FeatureRows,
     known: I64,
     design: Design,
-    side: Side,
+    side: BundleSide,
     retired: Sequence[int],
 ) -> Recovery:
     """Known items left out, each as long as a new item is made."""
@@ -133,7 +135,7 @@ def _recovery(
     return Recovery(known.size, design.words, learned.ridge, learned.explained, int(has.sum()), recall)
 
 
-def _recall(side: Side, pairs: tuple[I64, I64], drawn: I64, rows: F32, retired: Sequence[int]) -> float:
+def _recall(side: BundleSide, pairs: tuple[I64, I64], drawn: I64, rows: F32, retired: Sequence[int]) -> float:
     table = side.item_rows.copy()
     table[drawn] = rows
     return recall_of_rows(side.user_rows, side.item_rows, table, pairs, side.bags, retired)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from recpress_edge.core.arrays import F32, I64
-from recpress_edge.jobs.fold_in.side import Side
+from recpress_edge.jobs.fold_in.side import BundleSide
 from recpress_edge.models.feature_rows import dense_rows, learned_map
 from recpress_export.update.history import StoredHistory
 
 
-def history_rows(history: StoredHistory, side: Side, emb: F32, alike: Sequence[I64]) -> F32:
+def history_rows(history: StoredHistory, side: BundleSide, emb: F32, alike: Sequence[I64]) -> F32:
     """Rows (N, D) that new items of these vectors (N, D) add to a history, within the file's range.
 
     The first ones are like others: theirs is the mean of what those add. Of the rest it is what the known

@@ -10,7 +10,7 @@ from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.data.log import Log
-from recpress_edge.jobs.fold_in.side import Side
+from recpress_edge.jobs.fold_in.side import BundleSide
 from recpress_edge.models.new_rows import REACH, Bags, folded_items
 from recpress_export.update.history import StoredHistory
 
@@ -22,16 +22,16 @@ class Counted:
     interactions: int = 0
     """Of new items with known users: those that vectors are made from."""
     unknown_users: int = 0
-    """Interactions of users that the bundle does not know."""
+    """NewPairs of users that the bundle does not know."""
     known_items: int = 0
-    """Interactions with items that are there already, retired ones included."""
+    """NewPairs with items that are there already, retired ones included."""
     left_out: tuple[str, ...] = ()
     """New items that no known user was with, or fewer than asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Interactions:
-    """Interactions of known users: with each new item, and with known ones."""
+class NewPairs:
+    """NewPairs of known users: with each new item, and with known ones."""
 
     names: tuple[str, ...]
     bags: Bags
@@ -45,7 +45,7 @@ class Interactions:
         return [int(count) for count in np.diff(self.bags.indptr)]
 
     @classmethod
-    def of(cls, log: Log, places: I64, item_ids: list[str], least: int) -> "Interactions":
+    def of(cls, log: Log, places: I64, item_ids: list[str], least: int) -> "NewPairs":
         """``places``: the row of each user of the log (U,) in the table of users, -1 of one that has none."""
         users = places[log.users]
         items = _indices(log.item_ids, item_ids)[log.items]
@@ -69,7 +69,7 @@ class Interactions:
         both = there & (users >= 0)
         return cls(tuple(log.item_ids[item] for item in kept), bags, (users[both], items[both]), counted)
 
-    def vectors(self, side: Side) -> F32:
+    def vectors(self, side: BundleSide) -> F32:
         """(N, D) in the numbers of the bundle's own items."""
         users, items = side.user_rows, side.item_rows
         if not self.names:
@@ -79,8 +79,8 @@ class Interactions:
 
 
 def users_of(
-    log: Log, bundle: Bundle, side: Side, history: StoredHistory | None, item_ids: list[str]
-) -> tuple[I64, Side]:
+    log: Log, bundle: Bundle, side: BundleSide, history: StoredHistory | None, item_ids: list[str]
+) -> tuple[I64, BundleSide]:
     """The row of each user of a log (U,) in the table of users, -1 of one that has none, and that table.
 
     A history bundle holds no users: those of the log are made as its file makes them, of the known items that

@@ -24,9 +24,9 @@ from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.jobs.fold_in.alike import alike_items
 from recpress_edge.jobs.fold_in.features import ByFeatures, Recovery, by_features
 from recpress_edge.jobs.fold_in.histories import history_rows
-from recpress_edge.jobs.fold_in.interactions import Counted, Interactions, users_of
-from recpress_edge.jobs.fold_in.side import Side, side_of
-from recpress_edge.jobs.fold_in.table import Asked, read_item_tables
+from recpress_edge.jobs.fold_in.interactions import Counted, NewPairs, users_of
+from recpress_edge.jobs.fold_in.side import BundleSide, side_of
+from recpress_edge.jobs.fold_in.table import AskedTables, read_item_tables
 from recpress_edge.jobs.update import UpdateResult, check_target
 from recpress_edge.models.new_rows import mean_of
 from recpress_export.update.apply import place_rows, update_bundle
@@ -158,7 +158,7 @@ class FoldInRequest:
             with scratch_folder("recpress-fold-in-") as scratch:
                 log, sources = self._read(scratch, on_event)
             places, side = users_of(log, bundle, side, stored.history, item_ids)
-            found = Interactions.of(log, places, item_ids, self.min_interactions)
+            found = NewPairs.of(log, places, item_ids, self.min_interactions)
             if twice := sorted(alike.keys() & set(found.names)):
                 raise ConfigError(
                     f"--like {twice[0]}=…: --interactions has interactions of it too. Leave one out."
@@ -192,7 +192,7 @@ class FoldInRequest:
         )
 
     def _by_features(
-        self, taken: Sequence[str], side: Side, item_ids: Sequence[str], retired: Sequence[int]
+        self, taken: Sequence[str], side: BundleSide, item_ids: Sequence[str], retired: Sequence[int]
     ) -> ByFeatures | None:
         """Items that nothing else makes a row of; None where no table is given."""
         if not self.features:
@@ -203,7 +203,7 @@ class FoldInRequest:
             separator=named_separator(self.table_separator) if self.table_separator else None,
             header=None if self.table_header is None else self.table_header == "yes",
         )
-        table = read_item_tables(Asked(self.features, self.item_id, self.item_features, form), item_ids)
+        table = read_item_tables(AskedTables(self.features, self.item_id, self.item_features, form), item_ids)
         return by_features(table, frozenset(taken), side, retired)
 
     def _read(self, scratch: Path, on_event: OnEvent) -> tuple[Log, dict[str, str]]:

@@ -14,7 +14,7 @@ from recpress_export.update.stored import Stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side:
+class BundleSide:
     """Rows as floats, in the numbers of the file: their products rank as it does."""
 
     item_rows: F32
@@ -36,12 +36,12 @@ class Side:
         users, items = self.seen
         return Bags.of_pairs(users, items, len(self.user_rows)) if users.size else None
 
-    def with_seen(self, users: I64, items: I64) -> "Side":
+    def with_seen(self, users: I64, items: I64) -> "BundleSide":
         """With further pairs (n,) that are consumed."""
         more = np.concatenate([self.seen[0], users]), np.concatenate([self.seen[1], items])
         return replace(self, seen=more)
 
-    def with_users(self, rows: F32, users: I64, items: I64) -> "Side":
+    def with_users(self, rows: F32, users: I64, items: I64) -> "BundleSide":
         """With further users (N, D) behind the others, and pairs (n,) of them that are consumed."""
         first = len(self.user_rows)
         both = np.concatenate([self.user_rows, rows])
@@ -54,16 +54,18 @@ class Side:
         return in_reach(directions, self.user_rows, self.item_rows, self.bags)
 
 
-def side_of(bundle: Bundle, stored: Stored) -> Side:
+def side_of(bundle: Bundle, stored: Stored) -> BundleSide:
     """A bundle's own side: its users, and what its evaluation rows know of them."""
     rows = bundle.evaluation()
     if stored.history is not None:
         return _of_histories(stored, stored.history, rows)
     none = np.empty(0, np.int64), np.empty(0, np.int64)
     if rows is None or not bundle.contract.n_users:
-        return Side(stored.item_rows, stored.user_rows, none, none, bundle.contract.profile == ALL_USERS)
+        return BundleSide(
+            stored.item_rows, stored.user_rows, none, none, bundle.contract.profile == ALL_USERS
+        )
     users = np.maximum(rows.users, 0).astype(np.int64)  # of a bundle of one user they name nobody
-    return Side(
+    return BundleSide(
         stored.item_rows,
         stored.user_rows,
         (np.repeat(users, np.diff(rows.seen_indptr)), rows.seen_indices.astype(np.int64)),
@@ -72,13 +74,15 @@ def side_of(bundle: Bundle, stored: Stored) -> Side:
     )
 
 
-def _of_histories(stored: Stored, history: StoredHistory, rows: Evaluation | None) -> Side:
+def _of_histories(stored: Stored, history: StoredHistory, rows: Evaluation | None) -> BundleSide:
     """Users as the file makes them of what the evaluation rows have seen."""
     if rows is None:
         none = np.empty(0, np.int64), np.empty(0, np.int64)
-        return Side(stored.item_rows, history.users([]), none, none, many=False, history_rows=history.rows)
+        return BundleSide(
+            stored.item_rows, history.users([]), none, none, many=False, history_rows=history.rows
+        )
     count = np.arange(rows.users.size)
-    return Side(
+    return BundleSide(
         stored.item_rows,
         history.users([rows.seen(row) for row in count.tolist()]),
         (np.repeat(count, np.diff(rows.seen_indptr)), rows.seen_indices.astype(np.int64)),

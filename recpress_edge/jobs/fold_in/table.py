@@ -24,7 +24,7 @@ _FLAG: Final = "--item-features"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedTables:
     """Tables of items, and what of them is taken."""
 
     paths: tuple[Path, ...]
@@ -46,7 +46,7 @@ class ItemTable:
     """Ids of the others, in the order of the tables."""
 
 
-def read_item_tables(asked: Asked, item_ids: Sequence[str]) -> ItemTable:
+def read_item_tables(asked: AskedTables, item_ids: Sequence[str]) -> ItemTable:
     """The rows of all tables, matched to the known ``item_ids``; DataError where rows of one id differ."""
     specs = None if asked.columns is None else _specs(asked.columns)
     names = [column for spec, _ in specs or () for column in [spec.column]]

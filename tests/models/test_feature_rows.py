@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recpress_edge.core.rng import stream
-from recpress_edge.models.feature_rows import FeatureRows, learned_map, stretched
+from recpress_edge.models.closed.feature_rows import FeatureRows, learned_map, stretched
 
 N_ITEMS, WIDTH, DIM = 40, 7, 3
 

@@ -12,7 +12,7 @@ from recpress_edge.core.rng import stream
 from recpress_edge.data.features.design import Design, design_of
 from recpress_edge.jobs.fold_in.side import BundleSide
 from recpress_edge.jobs.fold_in.table import ItemTable
-from recpress_edge.models.feature_rows import FeatureMap, FeatureRows, learned_map, stretched
+from recpress_edge.models.closed.feature_rows import FeatureMap, FeatureRows, learned_map, stretched
 from recpress_edge.models.new_rows import REACH, recall_of_rows
 
 LEAST_KNOWN: Final = 20

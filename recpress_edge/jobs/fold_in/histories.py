@@ -6,7 +6,7 @@ import numpy as np
 
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.jobs.fold_in.side import BundleSide
-from recpress_edge.models.feature_rows import dense_rows, learned_map
+from recpress_edge.models.closed.feature_rows import dense_rows, learned_map
 from recpress_export.update.history import StoredHistory
 
 

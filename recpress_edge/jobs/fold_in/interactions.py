@@ -22,16 +22,16 @@ class Counted:
     interactions: int = 0
     """Of new items with known users: those that vectors are made from."""
     unknown_users: int = 0
-    """NewPairs of users that the bundle does not know."""
+    """Interactions of users that the bundle does not know."""
     known_items: int = 0
-    """NewPairs with items that are there already, retired ones included."""
+    """Interactions with items that are there already, retired ones included."""
     left_out: tuple[str, ...] = ()
     """New items that no known user was with, or fewer than asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewPairs:
-    """NewPairs of known users: with each new item, and with known ones."""
+    """Interactions of known users: with each new item, and with known ones."""
 
     names: tuple[str, ...]
     bags: Bags

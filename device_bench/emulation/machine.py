@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -80,22 +80,34 @@ def boot(
     ``payload`` writes the archive of what this boot adds to the image; ``tell`` gets every line.
     """
     program, environment = setup.tool("qemu-system-aarch64")
+    with ramdisk(setup, payload) as number:
+        command = command_line(program, setup, cpu, memory_bytes, ramdisk_path(number))
+        return run_machine(command, environment, number, tell, timeout_s)
+
+
+@contextlib.contextmanager
+def ramdisk(setup: Setup, payload: Callable[[IO[bytes]], object]) -> Iterator[int]:
+    """The open file of the image and of what ``payload`` adds to it."""
     with tempfile.TemporaryFile() as initrd:  # without a name: nothing is left of it, however this ends
         payload(initrd)  # first: what follows a compressed archive would be taken for a part of it
         initrd.write(setup.initrd.read_bytes())
         initrd.flush()
-        number = initrd.fileno()
-        command = command_line(program, setup, cpu, memory_bytes, Path(f"/proc/self/fd/{number}"))
-        return _run(command, environment, number, tell, timeout_s)
+        yield initrd.fileno()
 
 
-def _run(
+def ramdisk_path(number: int) -> Path:
+    """As the emulator opens it."""
+    return Path(f"/proc/self/fd/{number}")
+
+
+def run_machine(
     command: Sequence[str],
     environment: dict[str, str],
     initrd: int,
     tell: Callable[[str], None],
     timeout_s: float,
 ) -> Console:
+    """Run an emulator's command with the open file of its ramdisk until it ends or is stopped."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

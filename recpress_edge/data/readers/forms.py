@@ -1,11 +1,10 @@
 """The forms that tables come in, each as a :class:`LogTable`."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.readers.columns import ColumnChoice, Layout, find_layout, inter_layout, named_layout
@@ -32,6 +31,9 @@ from recpress_edge.data.readers.tables import (
     copying,
     rewritten,
 )
+
+if TYPE_CHECKING:
+    import sqlite3
 
 AS_IT_IS: Final = "compression='none', hive_partitioning=false"
 """Neither the name of a file nor that of its folder says anything of its content."""
@@ -251,6 +253,8 @@ def _reads_whole(engine: Engine, table: LogTable) -> bool:
 
 
 def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice | None) -> LogTable:
+    import sqlite3  # a small board's Python comes without it
+
     def rows() -> Iterator[Record]:
         with _sqlite(plain) as connection:
             try:
@@ -272,14 +276,18 @@ def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice |
 
 
 @contextmanager
-def _sqlite(plain: PlainFile) -> Iterator[sqlite3.Connection]:
+def _sqlite(plain: PlainFile) -> Iterator["sqlite3.Connection"]:
     """An SQLite file, which is not written; what its log of writes holds is read too."""
+    import sqlite3
+
     with closing(sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         yield connection
 
 
 def sqlite_tables(path: Path, plain: PlainFile) -> str:
     """The tables of an SQLite file, in words."""
+    import sqlite3
+
     wanted = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
     try:
         with _sqlite(plain) as connection:

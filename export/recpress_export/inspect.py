@@ -14,7 +14,6 @@ from recpress_edge.artifacts.formats import FORMATS, format_of_file, model_file
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
 from recpress_edge.core.registry import named
-from recpress_edge.device.onnx_kernels import slow_products
 
 MAX_HEADER_BYTES: Final = 2**26
 # A damaged flatbuffer can claim any count; ours have some dozens.
@@ -80,74 +79,9 @@ def read_contents(path: Path) -> Contents:
     return contents
 
 
-def _count(names: list[str]) -> tuple[tuple[str, int], ...]:
+def count_operators(names: list[str]) -> tuple[tuple[str, int], ...]:
+    """How many there are of each, most frequent first."""
     return tuple(sorted(Counter(names).items(), key=lambda entry: (-entry[1], entry[0])))
-
-
-def read_onnx(path: Path, data: bytes) -> Contents:
-    """Initializers, nodes and metadata_props of an ONNX file."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load_model_from_string(data)
-    except DecodeError as error:
-        raise ArtifactError(f"{path} is not a readable ONNX file: {error}") from None
-    if not model.ir_version or not model.graph.node:  # almost any short text parses as an empty model
-        raise ArtifactError(f"{path} is not an ONNX model: it has no graph")
-    opsets = ", ".join(f"{_text(entry.domain) or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
-    return Contents(
-        "onnx",
-        f"IR {model.ir_version}, opset {opsets}",
-        len(data),
-        tuple(_onnx_tensor(tensor) for tensor in model.graph.initializer),
-        tuple(_onnx_value(value) for value in model.graph.input),
-        tuple(_onnx_value(value) for value in model.graph.output),
-        _count([_text(node.op_type) for node in model.graph.node]),
-        {_text(entry.key): _text(entry.value) for entry in model.metadata_props},
-        tuple(_slow(data)),
-    )
-
-
-def _slow(data: bytes) -> list[str]:
-    """The warnings; none of a file that onnx reads and the stricter reader does not."""
-    try:
-        return slow_products(memoryview(data))
-    except (ValueError, TypeError, IndexError):
-        return []
-
-
-def _text(value: str | bytes) -> str:
-    """protobuf gives bytes where a damaged file holds no valid text."""
-    return value if isinstance(value, str) else value.decode(errors="replace")
-
-
-def _onnx_type(number: int) -> str:
-    import onnx
-
-    try:
-        return str(onnx.TensorProto.DataType.Name(number)).lower()
-    except ValueError:
-        return f"type {number}"
-
-
-def _onnx_tensor(tensor: Any) -> TensorFacts:
-    import onnx
-
-    n_bytes = len(tensor.raw_data)
-    if not n_bytes:  # values in typed fields, or in another file
-        try:
-            width = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        except (KeyError, ValueError):
-            width = 0
-        n_bytes = math.prod(tensor.dims) * width
-    return TensorFacts(_text(tensor.name), _onnx_type(tensor.data_type), tuple(tensor.dims), n_bytes)
-
-
-def _onnx_value(value: Any) -> TensorFacts:
-    kind = value.type.tensor_type
-    shape = tuple(_text(axis.dim_param) or axis.dim_value for axis in kind.shape.dim)
-    return TensorFacts(_text(value.name), _onnx_type(kind.elem_type), shape, 0)
 
 
 def read_tflite(path: Path, data: bytes) -> Contents:
@@ -195,7 +129,7 @@ def _tflite(schema: Any, data: bytes) -> Contents:
         tuple(tensors),
         tuple(inputs),
         tuple(outputs),
-        _count(operators),
+        count_operators(operators),
         metadata,
     )
 

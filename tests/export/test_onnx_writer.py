@@ -9,7 +9,8 @@ from fixtures.make_golden import golden_bytes, golden_path
 
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.device.onnx_runtime import OnnxRuntime
-from recpress_export.onnx.writer import to_onnx
+from recpress_export.graph import with_history
+from recpress_export.onnx.writer import same_onnx, to_onnx
 
 RECIPE_NAMES = list(RECIPES)
 
@@ -19,6 +20,20 @@ def test_bytes_are_the_golden_ones(recipe):
     assert golden_bytes(recipe) == golden_path(recipe).read_bytes(), (
         "deliberate? see tests/fixtures/make_golden.py"
     )
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+@pytest.mark.parametrize("history", [False, True])
+def test_the_package_onnx_would_write_the_same_bytes(recipe, history):
+    graph = make_graph(recipe, *random_tables(7, 200, 3))
+    if history:
+        kind = np.float32 if recipe in ("fp32", "fp16") else np.int8
+        tables = {"history_emb": np.ones((200, 3), kind), "prior": np.ones(3, kind)}
+        graph = with_history(graph, tables | ({} if kind == np.float32 else {"step": np.float32(0.5)}))
+    data = to_onnx(graph, {"b": "ü", "a": ""}, two_level_items=100)
+    assert onnx.load_from_string(data).SerializeToString(deterministic=True) == data
+    assert not same_onnx(data, to_onnx(graph, {}))  # one level
+    assert same_onnx(data, to_onnx(graph, {}, two_level_items=100))
 
 
 def test_golden_answers_by_hand(tmp_path):

@@ -2,15 +2,15 @@
 
 from typing import Any, Protocol
 
-import onnx
 from numpy.typing import NDArray
 
 
 class OnnxDraft(Protocol):
     """Nodes and tensors so far."""
 
-    nodes: list[onnx.NodeProto]
-    tensors: list[onnx.TensorProto]
+    nodes: list[bytes]
+    """As messages.py makes them."""
+    tensors: list[bytes]
     current: str
     """The tensor that the next step works on."""
 

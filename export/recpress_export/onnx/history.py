@@ -3,10 +3,10 @@
 from typing import Final
 
 import numpy as np
-from onnx import TensorProto
 
 from recpress_edge.artifacts.integers import QMAX, ZERO_POINT
 from recpress_export.graph import FoldHistory, Table
+from recpress_export.onnx import messages
 from recpress_export.onnx.draft import OnnxDraft
 
 _TO_END: Final = np.array([np.iinfo(np.int64).max], np.int64)
@@ -28,7 +28,7 @@ def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str, *, as_float: bool 
     draft.node("Concat", parts, ["bag"], axis=0)  # never empty
     bag = "bag"
     if fold.history_emb.dtype != np.float32:
-        draft.node("Cast", [bag], ["wide_bag"], to=TensorProto.INT32 if integer else TensorProto.FLOAT)
+        draft.node("Cast", [bag], ["wide_bag"], to=messages.INT32 if integer else messages.FLOAT)
         bag = "wide_bag"
     if fold.weights is not None:
         bag = _by_age(draft, bag, read, fold.weights)
@@ -36,7 +36,7 @@ def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str, *, as_float: bool 
     draft.node("ReduceSum", [bag, axis], ["bag_sum" if integer else "row"], keepdims=1)
     if not integer:
         return "row"
-    draft.node("Cast", ["bag_sum"], ["sum"], to=TensorProto.INT64)
+    draft.node("Cast", ["bag_sum"], ["sum"], to=messages.INT64)
     return to_int8(draft, as_float=as_float)
 
 
@@ -51,7 +51,7 @@ def _by_age(draft: OnnxDraft, bag: str, read: str, weights: Table) -> str:
     """Each row of the bag (m + 1, D), the prior last, times the weights of its age."""
     stored = draft.tensor("age_weights", weights)
     if weights.dtype == np.int8:
-        draft.node("Cast", [stored], ["wide_weights"], to=TensorProto.INT32)  # once, when the file is loaded
+        draft.node("Cast", [stored], ["wide_weights"], to=messages.INT32)  # once, when the file is loaded
         stored = "wide_weights"
     draft.node("Shape", [read], ["n_read"])
     draft.node(
@@ -79,16 +79,16 @@ def to_int8(draft: OnnxDraft, *, as_float: bool) -> str:
     draft.node("Sign", ["sum"], ["sign"])
     draft.node("Mul", ["sign", "level"], ["signed_level"])
     if as_float:
-        draft.node("Cast", ["signed_level"], ["row"], to=TensorProto.FLOAT)
+        draft.node("Cast", ["signed_level"], ["row"], to=messages.FLOAT)
         return "row"
     draft.node("Add", ["signed_level", constant("row_zero_point", ZERO_POINT)], ["stored_level"])
-    draft.node("Cast", ["stored_level"], ["row"], to=TensorProto.UINT8)
+    draft.node("Cast", ["stored_level"], ["row"], to=messages.UINT8)
     return "row"
 
 
 def add_peak_scale(draft: OnnxDraft, step: np.float32) -> str:
     """float32(peak) · step, (1,): what the returned scores are multiplied with."""
-    draft.node("Cast", ["peak"], ["float_peak"], to=TensorProto.FLOAT)
+    draft.node("Cast", ["peak"], ["float_peak"], to=messages.FLOAT)
     draft.node("Mul", ["float_peak", draft.tensor("step", np.array(step, np.float32))], ["square_scale"])
     draft.node("Reshape", ["square_scale", draft.tensor("one", np.array([1], np.int64))], ["scale"])
     return "scale"

@@ -85,11 +85,11 @@ def add_network(draft: OnnxDraft, network: bytes, network_input: str) -> None:
         copied.CopyFrom(tensor)
         copied.name, copied.doc_string = name(tensor.name), ""
         del copied.metadata_props[:]
-        draft.tensors.append(copied)
+        draft.tensors.append(copied.SerializeToString(deterministic=True))
     for number, node in enumerate(graph.node):
         made = onnx.NodeProto(op_type=node.op_type, domain=node.domain, name=f"network/{number}")
         made.input.extend(map(name, node.input))
         made.output.extend(map(name, node.output))
         made.attribute.extend(node.attribute)
-        draft.nodes.append(made)
+        draft.nodes.append(made.SerializeToString(deterministic=True))
     draft.current = name(NETWORK_OUTPUT)

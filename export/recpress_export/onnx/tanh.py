@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from recpress_edge.artifacts.tanh_history import MOST_SUM
+from recpress_export.onnx import messages
 from recpress_export.onnx.draft import OnnxDraft
 from recpress_export.onnx.history import to_int8
 
@@ -25,7 +25,7 @@ def add_tanh(
     draft.node("Gather", [history, items], ["bag"], axis=0)
     bag = "bag"
     if tables["history_emb"].dtype != np.float32:
-        draft.node("Cast", [bag], ["wide_bag"], to=TensorProto.INT64 if integer else TensorProto.FLOAT)
+        draft.node("Cast", [bag], ["wide_bag"], to=messages.INT64 if integer else messages.FLOAT)
         bag = "wide_bag"
     draft.node("ReduceSum", [bag, draft.tensor("bag_axis", np.array([0], np.int64))], ["total"], keepdims=1)
     root = _root(draft, tables["roots"], items)
@@ -34,7 +34,7 @@ def add_tanh(
     draft.node("Mul", ["total", root], ["scaled_total"])
     prior = draft.tensor("prior", tables["prior"][None])
     if tables["prior"].dtype != np.float32:
-        draft.node("Cast", [prior], ["wide_prior"], to=TensorProto.FLOAT)
+        draft.node("Cast", [prior], ["wide_prior"], to=messages.FLOAT)
         prior = "wide_prior"
     draft.node("Add", ["scaled_total", prior], ["drive"])
     draft.node("Tanh", ["drive"], ["row"])
@@ -51,7 +51,7 @@ def _root(draft: OnnxDraft, roots: NDArray[Any], items: str) -> str:
     draft.node("Gather", [stored, "counted"], ["stored_root"], axis=0)
     if roots.dtype == np.float32:
         return "stored_root"
-    draft.node("Cast", ["stored_root"], ["root"], to=TensorProto.INT64)
+    draft.node("Cast", ["stored_root"], ["root"], to=messages.INT64)
     return "root"
 
 
@@ -61,7 +61,7 @@ def _levels(draft: OnnxDraft, tables: Mapping[str, NDArray[Any]], root: str, *, 
         return draft.tensor(name, np.array(value, np.int64))
 
     def widened(name: str, table: NDArray[Any]) -> str:
-        draft.node("Cast", [draft.tensor(name, table)], [f"wide_{name}"], to=TensorProto.INT64)
+        draft.node("Cast", [draft.tensor(name, table)], [f"wide_{name}"], to=messages.INT64)
         return f"wide_{name}"
 
     stride = tables["stride"].item()
@@ -75,7 +75,7 @@ def _levels(draft: OnnxDraft, tables: Mapping[str, NDArray[Any]], root: str, *, 
     draft.node("Div", ["drive_numerator", constant("twice_stride", 2 * stride)], ["any_place"])
     draft.node("Min", ["any_place", constant("last_place", len(tables["tanh"]) - 1)], ["place"])
     draft.node("Gather", [draft.tensor("tanh", tables["tanh"]), "place"], ["stored_tanh"], axis=0)
-    draft.node("Cast", ["stored_tanh"], ["tanh_size"], to=TensorProto.INT64)
+    draft.node("Cast", ["stored_tanh"], ["tanh_size"], to=messages.INT64)
     draft.node("Sign", ["drive"], ["drive_sign"])
     draft.node("Mul", ["drive_sign", "tanh_size"], ["tanh_level"])
     draft.node("Mul", ["tanh_level", widened("dim_weights", tables["dim_weights"])], ["sum"])

@@ -8,22 +8,26 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from recpress_edge.artifacts.integers import EXACT_FLOAT32, INT4_QMAX, INT4_ZERO_POINT, QMAX, ZERO_POINT
+from recpress_edge.artifacts.wire.protobuf import fields, message
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.registry import named
 from recpress_edge.device.cores import FLOAT_CAST
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
+from recpress_export.onnx import messages
 from recpress_export.onnx.history import add_fold, add_peak_scale
-from recpress_export.onnx.network import NETWORK_IR_VERSION, add_network, add_tokens, opset_of
 from recpress_export.onnx.tanh import add_tanh
 from recpress_export.onnx.topk import TWO_LEVEL_ITEMS, add_two_level, pad_count
 
 OPSET: Final = 13
 IR_VERSION: Final = 8
+_GRAPH: Final = 7
+"""ModelProto.graph."""
+_NETWORK: Final = "recpress_export.onnx.network"
+"""Traced networks: named, since the package onnx reads them, and tables need none."""
 
 
 @dataclass(slots=True)
@@ -32,8 +36,8 @@ class _OnnxDraft:
 
     graph: Graph
     two_level_items: int = TWO_LEVEL_ITEMS
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    tensors: list[onnx.TensorProto] = field(default_factory=list)
+    nodes: list[bytes] = field(default_factory=list)
+    tensors: list[bytes] = field(default_factory=list)
     current: str = ""
     in_blocks: bool = False
     """Whether the scores fill whole blocks, so that the best can be chosen in two levels."""
@@ -44,10 +48,10 @@ class _OnnxDraft:
         return self.graph.arrangement == FLOAT_CAST
 
     def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes))
+        self.nodes.append(messages.node(operator, inputs, outputs, **attributes))
 
     def tensor(self, name: str, array: NDArray[Any]) -> str:
-        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.tensors.append(messages.tensor(name, array))
         return name
 
 
@@ -60,31 +64,39 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
     draft = _OnnxDraft(graph, two_level_items)
     for step in graph.steps:
         _add(draft, step)
-    user = [helper.make_tensor_value_info(contract.user_input, TensorProto.INT64, [1])]
+    user = [messages.value_info(contract.user_input, messages.INT64, [1])] if contract.user_input else []
     inputs = [
-        *(user if contract.user_input else []),
-        helper.make_tensor_value_info(contract.seen_input, TensorProto.INT64, ["n_seen"]),
-        helper.make_tensor_value_info(contract.k_input, TensorProto.INT64, [1]),
+        *user,
+        messages.value_info(contract.seen_input, messages.INT64, ["n_seen"]),
+        messages.value_info(contract.k_input, messages.INT64, [1]),
     ]
     outputs = [
-        helper.make_tensor_value_info(contract.items_output, TensorProto.INT64, ["n_returned"]),
-        helper.make_tensor_value_info(contract.scores_output, TensorProto.FLOAT, ["n_returned"]),
+        messages.value_info(contract.items_output, messages.INT64, ["n_returned"]),
+        messages.value_info(contract.scores_output, messages.FLOAT, ["n_returned"]),
     ]
-    model = helper.make_model(
-        helper.make_graph(draft.nodes, "recommend", inputs, outputs, draft.tensors),
-        opset_imports=[helper.make_opsetid("", _opset(graph))],
-        ir_version=NETWORK_IR_VERSION if graph.traced else IR_VERSION,
-        producer_name="recpress-edge",
+    made = messages.model(
+        messages.graph("recommend", draft.nodes, draft.tensors, inputs, outputs),
+        ir_version=named(f"{_NETWORK}:NETWORK_IR_VERSION") if graph.traced else IR_VERSION,
+        opset=_opset(graph),
+        metadata=metadata,
     )
-    for key in sorted(metadata):
-        model.metadata_props.add(key=key, value=metadata[key])
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    _check(made)
+    return made
+
+
+def _check(made: bytes) -> None:
+    """ONNX's own checker, where its package is installed: a board that writes its new version has none."""
+    try:
+        check = named("onnx.checker:check_model")
+    except ImportError:
+        return
+    check(made, full_check=True)
 
 
 def _opset(graph: Graph) -> int:
     """That of the network, if there is one; our own nodes mean the same in each."""
-    return next((opset_of(step.network) for step in graph.steps if isinstance(step, steps.RunNetwork)), OPSET)
+    networks = [step.network for step in graph.steps if isinstance(step, steps.RunNetwork)]
+    return int(named(f"{_NETWORK}:opset_of")(networks[0])) if networks else OPSET
 
 
 def _add(draft: _OnnxDraft, step: Step) -> None:
@@ -110,19 +122,21 @@ def _add(draft: _OnnxDraft, step: Step) -> None:
         case steps.SelectTop():
             _select_top(draft)
         case steps.ScaleScores(scale):
-            draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
+            draft.node("Cast", [draft.current], ["top_float"], to=messages.FLOAT)
             _multiply_top(draft, _of_user(draft, "user_scale", scale, "scale"))
         case steps.KeepScores():
             contract = draft.graph.contract
-            draft.node("Cast", [draft.current], [contract.scores_output], to=TensorProto.FLOAT)
+            draft.node("Cast", [draft.current], [contract.scores_output], to=messages.FLOAT)
         case steps.ScaleByPeak(factor):
-            draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
+            draft.node("Cast", [draft.current], ["top_float"], to=messages.FLOAT)
             _multiply_top(draft, add_peak_scale(draft, factor))
         case steps.ReadTokens(start_token, length):
-            add_tokens(draft, draft.graph.contract.seen_input, start_token, length)
+            named(f"{_NETWORK}:add_tokens")(draft, draft.graph.contract.seen_input, start_token, length)
         case steps.RunNetwork(network):
             contract = draft.graph.contract
-            add_network(draft, network, draft.current or contract.user_input or contract.seen_input)
+            named(f"{_NETWORK}:add_network")(
+                draft, network, draft.current or contract.user_input or contract.seen_input
+            )
 
 
 def _of_user(draft: _OnnxDraft, name: str, table: NDArray[Any], row: str) -> str:
@@ -155,7 +169,7 @@ def _widened(draft: _OnnxDraft, name: str, wide: str, table: NDArray[Any]) -> st
     """What is to be widened as float32. Of a constant table onnxruntime does this once, at load."""
     if not _widens(draft, table):
         return name
-    draft.node("Cast", [name], [wide], to=TensorProto.FLOAT)
+    draft.node("Cast", [name], [wide], to=messages.FLOAT)
     return wide
 
 
@@ -201,7 +215,7 @@ def _score_packed(draft: _OnnxDraft, table: NDArray[np.uint8], dim: int) -> None
         items = "all_dims"
     if draft.float_cast:
         _check_sums(dim, INT4_QMAX)
-        draft.node("Cast", [items], ["wide_halves"], to=TensorProto.FLOAT)
+        draft.node("Cast", [items], ["wide_halves"], to=messages.FLOAT)
         middle = draft.tensor("item_zero_point", np.array(INT4_ZERO_POINT, np.float32))
         draft.node("Sub", ["wide_halves", middle], ["wide_item_emb"])
         draft.node("MatMul", [draft.current, "wide_item_emb"], ["product"])
@@ -227,7 +241,7 @@ def _check_sums(dim: int, qmax: int) -> None:
 def _scale_items(draft: _OnnxDraft, scale: NDArray[np.float16]) -> None:
     stored = draft.tensor("item_scale", _in_whole_blocks(draft, scale))
     wide = _widened(draft, stored, "wide_item_scale", scale)
-    draft.node("Cast", [draft.current], ["float_scores"], to=TensorProto.FLOAT)
+    draft.node("Cast", [draft.current], ["float_scores"], to=messages.FLOAT)
     draft.node("Mul", ["float_scores", wide], ["scaled_scores"])
     draft.current = "scaled_scores"
 
@@ -249,7 +263,7 @@ def _exclude_seen(draft: _OnnxDraft, value: float, retired: tuple[int, ...]) -> 
         draft.node("Concat", [seen, constant], ["excluded"], axis=0)
         seen = "excluded"
     draft.node("Shape", [seen], ["n_seen_items"])
-    draft.node("ConstantOfShape", ["n_seen_items"], ["lowest"], value=numpy_helper.from_array(lowest))
+    draft.node("ConstantOfShape", ["n_seen_items"], ["lowest"], value=messages.tensor("", lowest))
     draft.node("ScatterElements", [draft.current, seen, "lowest"], ["unseen_scores"], axis=0)
     draft.current = "unseen_scores"
 
@@ -274,5 +288,8 @@ def _select_top(draft: _OnnxDraft) -> None:
 
 def same_onnx(left: bytes, right: bytes) -> bool:
     """Whether two files hold the same graph, whatever their metadata say."""
-    first, second = (onnx.load_model_from_string(data) for data in (left, right))
-    return bool(first.graph == second.graph)
+    first, second = (
+        [bytes(message(value)) for number, value in fields(memoryview(data)) if number == _GRAPH]
+        for data in (left, right)
+    )
+    return first == second

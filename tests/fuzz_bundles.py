@@ -1,6 +1,6 @@
 """Mutated bundles and records against every reader: a refusal with a reason, or an answer; never a crash.
 
-    python tests/fuzz_bundles.py --count 100000 --minutes 30 --out benchmarks/results/fuzz-bundles.json
+    python tests/fuzz_bundles.py --count 300000 --out benchmarks/results/fuzz-bundles.json
 
 Each case is one seeded mutation of a small bundle.
 (1) This process opens it and reads every file of it but the model: anything but an ArtifactError, more than
@@ -21,6 +21,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from pathlib import Path
 from bundles import make_bundle
 from evil import edit_selftest
 from exports import exported, items_file
-from mutations import mutate_bundle, mutate_json
+from mutations import in_memory, mutate_bundle, mutate_json
 from records import make_record
 
 from recpress_edge.artifacts.bundle import open_bundle
@@ -43,9 +44,11 @@ from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerT
 from recpress_edge.device.verify import verify_bundle
 
 SLOW_S, GROWN = 5.0, 500 * 2**20
-EVERY_FORK, EVERY_WORKER, EVERY_VERB, EVERY_RECORD = 100, 400, 1000, 50
+EVERY_FORK, EVERY_WORKER, EVERY_VERB, EVERY_RECORD = 100, 1500, 3000, 100
 FORK_MEMORY, FORK_S = 2**30, 10
 GUARD = Guard(memory_bytes=2**30, time_s=20)
+PRISTINE = 0
+"""Time of a file that is a base's own."""
 ROWS = ("users", "seen", "items", "scores")
 REFUSED, ACCEPTED = "refused", "accepted"
 
@@ -64,6 +67,33 @@ def bases(home):
     for folder in folders:  # a few queries are enough, and many times as many cases fit
         edit_selftest(folder, lambda test: [test[name].__delitem__(slice(4, None)) for name in ROWS])
     return folders
+
+
+class Case:
+    """A folder that holds a base's files again before each case: only what a case touched is written."""
+
+    def __init__(self, base, folder):
+        self.name, self.folder = base.name, folder
+        self.files = {path.name: path.read_bytes() for path in base.iterdir()}
+
+    def restore(self):
+        """Whatever was written, linked or removed has another time than PRISTINE, or is no plain file."""
+        self.folder.mkdir(exist_ok=True)
+        there = {}
+        for entry in os.scandir(self.folder):
+            found = entry.stat(follow_symlinks=False)
+            kept = stat.S_ISREG(found.st_mode) and found.st_mtime_ns == PRISTINE and entry.name in self.files
+            if kept and found.st_nlink == 1:
+                there[entry.name] = found
+            elif entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108 - quick
+        for name in self.files.keys() - there.keys():
+            path = self.folder / name
+            path.write_bytes(self.files[name])
+            os.utime(path, ns=(PRISTINE, PRISTINE))
+        return self.folder
 
 
 def read_here(folder):
@@ -196,6 +226,7 @@ class Run:
     def __init__(self, home, seed):
         self.home, self.seed = home, seed
         self.bases = bases(home)
+        self.folders = [Case(base, home / f"case-{base.name}") for base in self.bases]
         self.counts = {name: Counter() for name in ("in process", "forked", "worker", "verbs", "records")}
         self.findings, self.cases, self.slowest_s = [], 0, 0.0
         items_file(home / "items.npz", retire_ids=["item-3"])
@@ -210,10 +241,8 @@ class Run:
 
     def case(self, number):
         rng = stream(self.seed, f"fuzz {number}")
-        base = self.bases[int(rng.integers(len(self.bases)))]
-        folder = self.home / "case"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(base, folder)
+        base = self.folders[int(rng.integers(len(self.folders)))]
+        folder = base.restore()
         what, model = mutate_bundle(folder, rng)
         what = f"{base.name}: {what}"
         before, start = peak(), time.perf_counter()
@@ -248,8 +277,15 @@ class Run:
             "slowest_in_process_s": round(self.slowest_s, 3),
             "peak_resident_bytes": peak(),
             "seconds": round(seconds),
+            "cpu_seconds": round(cpu_seconds()),
             "findings": self.findings[:200],
         }
+
+
+def cpu_seconds():
+    """Of this process and of those that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def peak():
@@ -267,7 +303,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e9, help="end after so long")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--scratch", type=Path, help="where bundles are spoilt (default: the system's)")
+    parser.add_argument(
+        "--scratch", type=Path, default=in_memory(), help="where bundles are spoilt (default: %(default)s)"
+    )
     args = parser.parse_args()
     import ai_edge_litert.interpreter
     import onnxruntime  # noqa: F401 - so that children have both

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-import recpress_export
 from _board_guest import MARK
 
 import device_bench
 import recpress_edge
+import recpress_export
 from device_bench.emulation.apt import Apt, unpack
 from device_bench.emulation.cache import Component, component, locked
 from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio

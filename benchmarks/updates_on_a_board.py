@@ -1,17 +1,17 @@
-"""A board that receives five updates: one is whole, one cut, one corrupt, one unsigned, one for another bundle.
+"""A board that receives five updates: one whole, one cut, one corrupt, one unsigned, one for another bundle.
 
-    python benchmarks/updates_on_a_board.py dist/als_dim32-int8 --out benchmarks/results/updates-on-a-board.json
+    python benchmarks/updates_on_a_board.py dist/als_dim32-int8 --power 1.2 1.9 2.3 --out OUT.json
 
-BUNDLE is an all-users bundle of format onnx, whole. Three versions are made from it, each with 1 % more items and
-with the best items of some users retired, and a signed patch from each to the next. The board is the emulated
-machine of ``device_bench run --on armvm``, with the base install and the extra ``signed``; it runs
+BUNDLE is an all-users bundle of format onnx, whole. Three versions are made from it, each with 1 % more
+items and without the best items of some users, and a signed patch from each to the next. The board is the
+emulated machine of ``device_bench run --on armvm``, with the base install and the extra ``signed``; it runs
 
     recpress-edge bundle apply device PATCH --trusted release.key.pub
 
-After every update its bundle is opened with --trusted and asked. Then a whole patch is applied, and the process
-killed at several moments; then, on a board with a disk, the power is cut at several moments. Without --power
-times, none is. Nanoseconds of the emulated machine are instructions, and where it waits for nothing they are
-the same on every machine.
+After every update its bundle is opened with --trusted and asked. Then a whole patch is applied, and the
+process killed at several moments; with --power the whole machine ends at several more, with what its kernel
+had not written to the disk. Nanoseconds of the emulated machine are instructions; without a disk they are the
+same on every machine.
 """
 
 import argparse
@@ -149,7 +149,7 @@ def checked(entries: Sequence[Mapping[str, Any]], made: Made) -> list[dict[str, 
 def power_cuts(
     board: Board, made: Made, folder: Path, times_s: Sequence[float], tell: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Boots of a board with one disk: each finds what the one before left, applies day 1, and loses its power.
+    """Boots of a board with one disk: each finds what was left, applies day 1, and loses its power.
 
     Ends with the boot that finds day 1, or with one that keeps its power.
     """

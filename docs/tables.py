@@ -14,6 +14,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import autoencoder_tables  # noqa: E402
+import board_tables  # noqa: E402
 import cell_tables  # noqa: E402
 import click_tables  # noqa: E402
 import data_tables  # noqa: E402
@@ -39,6 +40,7 @@ class Block:
 
 FORMATS: Final = "docs/reference/formats.md"
 METHODS: Final = "docs/methods.md"
+UPDATES: Final = "docs/guide/updates.md"
 CITEULIKE: Final = "docs/results/citeulike.md"
 RUNTIMES: Final = "docs/results/runtimes.md"
 CLICKS: Final = "docs/results/clicks.md"
@@ -83,6 +85,8 @@ BLOCKS: Final = {
     "first-answer": Block((RUNTIMES,), ("first-answer",), result_tables.first_answer),
     "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
+    "updates-on-a-board": Block((UPDATES,), ("updates-on-a-board",), board_tables.updates),
+    "power-cuts": Block((UPDATES,), ("updates-on-a-board",), board_tables.cuts),
     "arranged-cores": Block(("docs/guide/cores.md",), ("arranged-cores",), result_tables.arranged_cores),
     "networks": Block((NETWORKS,), ("networks-neumf", "networks-sasrec"), result_tables.networks),
     "sequence-students": Block((NETWORKS,), SEQUENCES, sequence_tables.students),

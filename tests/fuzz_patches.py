@@ -117,9 +117,12 @@ class Pair:
 def pairs(home, kinds):
     """A pair of small bundles of each kind."""
 
-    def plain(name, folder, **facts):
-        old = make_bundle(folder / "old", n_users=8, n_items=60, n_tests=3, **facts)
-        return Pair(name, old, make_bundle(folder / "new", n_users=8, n_items=63, n_tests=3, **facts))
+    def two(folder):
+        named = (("old", 60), ("new", 63))
+        return [make_bundle(folder / n, n_users=8, n_items=items, n_tests=3) for n, items in named]
+
+    def plain(name, folder):
+        return Pair(name, *two(folder))
 
     def lean(name, folder):
         full = [exported(folder / "one", "int8-dim").folder, exported(folder / "two", "int8-item").folder]
@@ -138,13 +141,11 @@ def pairs(home, kinds):
     def signed(name, folder):
         make_keys(folder / "key", "fuzz")
         private = read_private(folder / "key")
-        old, new = (
-            exported(folder / n, recipe).folder for n, recipe in (("o", "int8-dim"), ("n", "int8-item"))
-        )
-        for one in (old, new):
+        made = [bundle.folder for bundle in two(folder)]
+        for one in made:
             sign_bundle(one, private, (one / "bundle.json").read_bytes())
         trust = Trust(keys=public_path(folder / "key"))
-        return Pair(name, open_any(old), open_any(new), (private, trust))
+        return Pair(name, *map(open_any, made), (private, trust))
 
     makers = {"plain": plain, "lean": lean, "clicks": clicks, "two stages": stages, "signed": signed}
     made = []

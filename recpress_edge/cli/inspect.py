@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import EVALUATION_FILE
@@ -14,10 +14,13 @@ from recpress_edge.cli.common import add_common_options, audience, emit, say, ta
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.printable import printable_facts
+from recpress_edge.core.registry import named
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.inspect import InspectRequest
-from recpress_export.two_stages.quality import gate_words
+
+_GATE_WORDS: Final = "recpress_export.two_stages.quality:gate_words"
+"""Named: a board that has no such bundle has not what it imports."""
 
 SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "core", "model_sha256")
 
@@ -159,7 +162,7 @@ def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"{format_share(found['both'])} by both: {found['gain']:+.4f} "
             f"[{found['low']:+.4f}, {found['high']:+.4f}]"
         )
-    yield f"gate       {gate_words(stages['gate'])}"
+    yield f"gate       {named(_GATE_WORDS)(stages['gate'])}"
 
 
 def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:

@@ -47,7 +47,9 @@ def test_a_board_makes_the_bundle_that_a_workstation_makes(tmp_path, file_format
     )
     calls = calls if file_format == "onnx" else calls[:1]
     absent = f"{ABSENT[file_format]} {HEAVY}"
-    words = "\n".join(f"bundle|{call.format(there)}|--force" for call in calls)
+    words = f"inspect|{there}/model.{file_format}\n" + "\n".join(
+        f"bundle|{call.format(there)}|--force" for call in calls
+    )
     done = subprocess.run(
         [sys.executable, "-c", _RUN, absent, words.replace("|--force", "", 1)],
         capture_output=True,

@@ -17,8 +17,8 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="items that are never recommended again",
         description="Writes the bundle with these items excluded for everybody, and re-checks it whole "
         "before it takes the old one's place, which is kept as BUNDLE.previous. A retired item keeps its "
-        "index, and its id never comes back. Format c needs numpy alone for this, another format what writes "
-        "its files.",
+        "index, and its id never comes back. The base install is enough "
+        "for ONNX and format c, the extra tflite for TFLite.",
     )
     add_common_options(retire)
     retire.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

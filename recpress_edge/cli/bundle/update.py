@@ -23,7 +23,8 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="append, replace or retire items without training",
         description="Rewrites the item table and re-checks the whole bundle before it takes the old one's "
         "place, which is kept as BUNDLE.previous. Item indices never change; a retired item keeps its index "
-        "and is never recommended.",
+        "and is never recommended. The base install is enough for ONNX and format c, the extra tflite for "
+        "TFLite.",
     )
     add_common_options(update)
     update.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

@@ -115,8 +115,9 @@ def _fetch_modules(draft: Path, kernel: str, root: Path) -> dict[str, Any]:
 
 def make_disk(image: Path, content: Path) -> Path:
     """An ext4 file system, as on a memory card, with the files of a folder."""
-    program = [need("mke2fs", "e2fsprogs"), "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-d", content]
-    run_tool([*program, image, f"{DISK_MIB}M"], what="making the disk")
+    form = ("-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-d")
+    program = need("mke2fs", "e2fsprogs")
+    run_tool([program, *form, content, image, f"{DISK_MIB}M"], what="making the disk")
     return image
 
 

@@ -74,3 +74,16 @@ def test_a_boot_that_ends_otherwise_is_no_result():
     for console in (cut, dataclasses.replace(whole, timed_out=True), Console(("@@exit 1",), timed_out=False)):
         with pytest.raises(EmulationError, match="ended otherwise"):
             _board.said_by(console, cut=False)
+
+
+@pytest.mark.armvm
+def test_the_machine_takes_one_update_refuses_another_and_survives_a_cut(made, tmp_path):
+    """On armvm with the real emulator: make test-armvm."""
+    board = _board.prepare_board("onnx", print)
+    plan = updates.five_updates(made)
+    plan |= {"updates": [plan["updates"][0], plan["updates"][3]]}
+    found = updates.checked(_board.start(board, plan, made.files, print), made)
+    assert [(entry.get("exit"), entry["day"]) for entry in found] == [(None, 0), (0, 1), (1, 1), (0, 0)]
+    cuts = updates.power_cuts(board, made, tmp_path, [1.5], print)
+    assert [cut["found"]["day"] for cut in cuts] == [0, 0]
+    assert cuts[-1]["ended"][0]["exit"] == 0

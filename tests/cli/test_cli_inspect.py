@@ -163,12 +163,21 @@ def test_nothing_is_executed(bundle, inspect, monkeypatch):
 
 
 @pytest.mark.usefixtures("here")
-def test_without_onnx_the_rest_is_shown(bundle, inspect, monkeypatch):
+def test_an_onnx_file_is_read_without_the_package(bundle, inspect, monkeypatch):
+    whole = inspect(bundle.folder)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    out = inspect(bundle.folder)
-    assert "tensors    not read: this command needs onnx, which the base install leaves out" in out
-    assert "Run in the checkout: pip install --constraint constraints.txt '.[export]'" in out
-    assert "contract   onnx · int8-dim" in out
+    assert inspect(bundle.folder) == whole
+    assert "MatMulInteger" in whole
+
+
+@pytest.mark.usefixtures("here")
+def test_without_its_package_the_rest_of_a_bundle_is_shown(tmp_path, inspect, monkeypatch):
+    folder = exported(tmp_path / "bundle", file_format="tflite").folder
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    out = inspect(folder)
+    assert "tensors    not read: reading .tflite files needs ai-edge-litert" in out
+    assert "Run in the checkout: pip install --constraint constraints.txt '.[tflite]'" in out
+    assert "contract   tflite · int8-dim" in out
 
 
 def test_text_of_a_file_cannot_steer_the_terminal(bundle, inspect):

@@ -13,19 +13,19 @@ def updates(result: Result) -> str:
     for entry in result["updates"][1:]:
         killed = f", killed at {entry['killed_at']:.0%} of its time" if "killed_at" in entry else ""
         said = _PATH.sub("", entry["said"]).removeprefix("error: ").partition(". ")[0]
-        refused = entry["exit"] == 1
+        told = said if entry["exit"] == 1 else "applied before" * said.endswith("applied before")
         rows.append(
             [
-                entry["update"].partition(",")[0] + killed,
+                entry["update"].replace(", killed, then whole", "") + killed,
                 str(entry["exit"]) if entry["exit"] >= 0 else "–",
-                said if refused else "",
+                told,
                 f"day {entry['day']}",
                 f"{entry['nanoseconds'] / 1e9:.2f}",
                 f"{mib(entry['peak_bytes'])} MiB",
                 f"{mib(entry['worker_peak_bytes'])} MiB" if entry["worker_peak_bytes"] else "–",
             ]
         )
-    headers = ("update", "exit", "refused, since …", "bundle then", "10⁹ instr", "peak", "of its worker")
+    headers = ("update", "exit", "said", "bundle then", "10⁹ instr", "peak", "of its worker")
     return table(headers, rows)
 
 

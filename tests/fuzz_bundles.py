@@ -42,6 +42,7 @@ from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import Guard
 from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerTimeoutError
 from recpress_edge.device.verify import verify_bundle
+from recpress_export.lean.strip import strip_bundle
 
 SLOW_S, GROWN = 5.0, 500 * 2**20
 EVERY_FORK, EVERY_WORKER, EVERY_VERB, EVERY_RECORD = 100, 1500, 3000, 100
@@ -59,6 +60,7 @@ def bases(home):
         make_bundle(home / "plain-int8", n_users=12, n_items=80, k=10, n_tests=4).folder,
         make_bundle(home / "plain-fp32", n_users=12, n_items=80, k=10, n_tests=4, recipe="fp32").folder,
         exported(home / "onnx-int8").folder,
+        strip_bundle(home / "onnx-int8", home / "onnx-lean").lean.folder,
         exported(home / "onnx-int4", "int4-item").folder,
         exported(home / "onnx-one", user="user 3").folder,
         exported(home / "tflite-int8", file_format="tflite").folder,

@@ -94,7 +94,7 @@ def mutate_bundle(folder, rng):
     kind = rng.random()
     if kind < 0.05:
         return accident(folder, rng), True
-    if kind < 0.2 and (folder / "model.onnx").exists():
+    if kind < 0.2 and (folder / "model.onnx").exists() and (folder / "evaluation.npz").exists():
         return f"deed: {pick(rng, DEEDS)(folder, rng)}", True
     if kind < 0.45:
         return _json(folder, rng), False

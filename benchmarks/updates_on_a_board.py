@@ -10,8 +10,8 @@ emulated machine of ``device_bench run --on armvm``, with the base install and t
 
 After every update its bundle is opened with --trusted and asked. Then a whole patch is applied, and the
 process killed at several moments; with --power the whole machine ends at several more, with what its kernel
-had not written to the disk. Nanoseconds of the emulated machine are instructions; without a disk they are the
-same on every machine.
+had not written to the disk. Nanoseconds of the emulated machine are instructions; without a disk they differ
+between runs by a part in a thousand, since each run signs by a key of its own.
 """
 
 import argparse

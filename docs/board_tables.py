@@ -35,5 +35,6 @@ def cuts(result: Result) -> str:
     rows = [
         [f"{cut['cut_after_s']:.2f} s", f"day {after['found']['day']}, whole", str(after["found"]["beside"])]
         for cut, after in pairs
+        if cut["cut_after_s"] is not None  # runs of one cut each may stand one after the other
     ]
     return table(("power cut after", "bundle at the next start", "drafts left"), rows)

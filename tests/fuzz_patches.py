@@ -168,6 +168,11 @@ class Run:
         self.pairs = pairs(home, kinds)
         self.outcomes, self.held = {pair.name: Counter() for pair in self.pairs}, held_bytes()
 
+    old = property(lambda self: self.pairs[0].old)
+    new = property(lambda self: self.pairs[0].new)
+    sizes = property(lambda self: self.pairs[0].sizes)
+    patch = property(lambda self: self.pairs[0].patch)
+
     def case(self, number):
         """What came of one."""
         rng, pair = stream(self.seed, f"patch {number}"), self.pairs[number // 2 % len(self.pairs)]

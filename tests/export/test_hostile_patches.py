@@ -17,7 +17,7 @@ from recpress_export.patches.make import make_patch
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return fuzz_patches.Run(tmp_path_factory.mktemp("patches"), seed=3)
+    return fuzz_patches.Run(tmp_path_factory.mktemp("patches"), seed=3, kinds=("plain",))
 
 
 def refused(run, data, draft):
@@ -80,12 +80,14 @@ def test_what_is_no_patch_file(run, tmp_path):
             read_patch(path)
 
 
-def test_mutated_patches_are_refused_or_right(run):
-    for number in range(400):
+def test_mutated_patches_of_every_kind_are_refused_or_right(tmp_path):
+    run = fuzz_patches.Run(tmp_path, seed=3)
+    for number in range(600):
         run.case(number)
     assert run.findings == []
-    assert run.outcomes["refused"] > 300
-    assert run.outcomes["accepted"]
+    assert set(run.outcomes) == set(fuzz_patches.KINDS)
+    assert all(counts["refused"] > 90 for counts in run.outcomes.values())
+    assert sum(counts["accepted"] for counts in run.outcomes.values())
 
 
 def test_a_result_that_is_another_bundle_is_refused(run, tmp_path):

@@ -17,7 +17,7 @@ from recpress_edge.core.files import write_json
 from recpress_edge.device.opening import open_any
 from recpress_edge.device.verify import verify_bundle
 from recpress_export.patches.apply import ApplyOptions, apply_patch
-from recpress_export.patches.make import make_patch
+from recpress_export.patches.make import make_patch, packed
 
 Case = tuple[str, Path, bytes, Path | None]
 """What it is, the bundle before, the patch, the keys that are trusted."""
@@ -133,7 +133,7 @@ def _evil(run: fuzz_patches.Run) -> Iterator[Case]:
     head = fuzz_patches.unpacked(run.patch)[0]
     whole = fuzz_patches.unpacked(run.patch)[1]
     yield "no xz", run.old.folder, fuzz_patches.repacked(head, whole, stored=whole), None
-    broken = bytearray(fuzz_patches.packed(whole))
+    broken = bytearray(packed(whole))
     broken[len(broken) // 2] ^= 8
     yield "a broken stream", run.old.folder, fuzz_patches.repacked(head, whole, stored=bytes(broken)), None
     back = make_patch(run.new, run.old).data

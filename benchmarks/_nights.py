@@ -39,6 +39,10 @@ class Rows:
         """These rows (m,)."""
         return Rows(self.name, self.users[kept], self.items[kept], self.times[kept])
 
+    def since(self, earlier: "Rows") -> "Rows":
+        """The rows behind those of an earlier state of the same log."""
+        return self.take(np.arange(earlier.users.size, self.users.size))
+
     def dataset(self, name: str) -> Dataset:
         """Leave-one-out by time."""
         columns = {"user": self.users, "item": self.items, "time": self.times}

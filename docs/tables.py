@@ -20,6 +20,7 @@ import click_tables  # noqa: E402
 import data_tables  # noqa: E402
 import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
+import life_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
 import scale_tables  # noqa: E402
@@ -55,6 +56,8 @@ AUTOENCODED: Final = ("autoencoders-ml-100k",)
 TWO_STAGES: Final = "docs/results/two-stages.md"
 STAGED_SETS: Final = ("two-stages-ml-100k",)
 CELLS: Final = ("cells-ml-100k",)
+LIFE: Final = "docs/results/life.md"
+LIVED: Final = ("ml-1m", "citeulike")
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -142,6 +145,16 @@ BLOCKS: Final = {
             ("damaged", "fuzz", engine_tables.damaged),
             ("mutants", "mutants", engine_tables.mutants),
             ("host", "host", engine_tables.host),
+        )
+    },
+    **{
+        name: Block((LIFE,), tuple(f"{file}-{log}" for log in LIVED), text)
+        for name, file, text in (
+            ("nights", "nightly", life_tables.nights),
+            ("night-sums", "nightly", life_tables.night_sums),
+            ("folded-items", "folded-items", life_tables.folded),
+            ("bundle-bytes", "bundle-bytes", life_tables.bundles),
+            ("patch-bytes", "bundle-bytes", life_tables.patches),
         )
     },
     "score16": Block((ENGINE,), ("score16",), engine_tables.score16),

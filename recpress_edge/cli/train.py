@@ -89,8 +89,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="earlier",
         metavar="MODEL",
         help="go on from an earlier model's folder, on a log that grew: of the same method and dim; rows are "
-        "matched by id, new ones folded in, and its teacher goes on from the earlier one's. 'newest': the "
-        "newest of that name and seed on an earlier state of --data",
+        "matched by id, new ones folded in, and its teacher goes on from the earlier one's; als and ease are "
+        "computed again with its settings. 'newest': the newest of that name and seed on an earlier state of "
+        "--data",
     )
     group.add_argument(
         "--min-overlap",
@@ -149,8 +150,8 @@ def say_from(args: argparse.Namespace, models: Sequence[TrainedModel]) -> None:
 
 
 def _rows_told(side: Mapping[str, int]) -> str:
-    """How many rows were known, folded in and drawn."""
-    more = {"folded in": side["folded_in"], "drawn": side["drawn"]}
+    """How many rows were known, folded in and drawn; of a closed form known and new."""
+    more = {how.replace("_", " "): count for how, count in side.items() if how != "known"}
     return ", ".join(
         [f"{side['known']:,} known", *(f"{count:,} {how}" for how, count in more.items() if count)]
     )

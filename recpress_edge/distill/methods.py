@@ -85,7 +85,8 @@ class MethodRow:
     stages: bool = False
     """Ranks again what a first stage found, which is part of it."""
     warm: bool = False
-    """Whether it can go on from an earlier model of its kind: its tables are what it learns, row by row."""
+    """Whether an earlier model of its kind spares it something: its rows, where tables are what it learns row
+    by row; of a closed form, which is computed again, the search for its settings."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -288,7 +289,7 @@ METHODS: Final[dict[str, MethodRow]] = {
     "puresvd": _closed_row("svd:PureSVD", PureSVDConfig),
     "als": _closed_row("als:ALS", ALSConfig, weighted=True, warm=True),
     "itemknn": _closed_row("itemknn:ItemKNN", ItemKNNConfig, **_RANKS),
-    "ease": _closed_row("ease:EASE", EASEConfig, **_RANKS),
+    "ease": _closed_row("ease:EASE", EASEConfig, warm=True, **_RANKS),
     "ensemble": _closed_row("ensemble:Ensemble", EnsembleConfig, **_RANKS),
     "lr": _click_row("LR", clicks.LRConfig, has_dim=False),
     "fm": _click_row("FM", clicks.FMConfig),

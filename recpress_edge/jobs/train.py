@@ -132,10 +132,10 @@ class _RunRequest:
             return
         if self.earlier is None:
             raise ConfigError("--min-overlap compares with the earlier model: name it with --from MODEL")
-        if name.recipe or name.members:
+        if name.recipe or name.entry.gives != "embeddings":
             raise ConfigError(
-                f"--min-overlap is of a model that goes on from another's tables itself, and {name} is "
-                f"{'fine-tuned from one' if name.recipe else 'made of several'}. Leave it out."
+                f"--min-overlap is of two tables that go on from an earlier model's, and {name} is "
+                f"{'fine-tuned from others' if name.recipe else 'none'}. Leave it out."
             )
         if not 0 <= self.min_overlap <= 1:
             raise ConfigError(f"--min-overlap must be from 0 to 1, got {self.min_overlap}")

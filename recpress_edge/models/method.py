@@ -162,8 +162,6 @@ class ClosedForm(Scorer):
     """How often :meth:`stages` yields at most."""
     passes_setting: str | None = None
     """The setting that limits the passes, of a form where validation may choose fewer."""
-    starts_trained: bool = False
-    """Whether it begins with tables worth keeping: then :meth:`stages` yields 0 before its first pass."""
 
     @abstractmethod
     def fit(self) -> None:

@@ -78,8 +78,7 @@ def compute(
     if judge:
         chosen = _chosen(on, whole.make({}), looks)
     method = whole.make(chosen)
-    several = method.passes > 1 or method.starts_trained
-    kept = _refined(method, chosen, method.passes, judge if several else None, looks)
+    kept = _refined(method, chosen, method.passes, judge if method.passes > 1 else None, looks)
     if judge and method.passes_setting:
         chosen = {**chosen, method.passes_setting: kept.passes}
     state = RunState(
@@ -122,7 +121,7 @@ def _refined(
     """A form after the passes that validation likes best: at most ``limit``, no more once it stalls."""
     kept: _Refined | None = None
     for done in method.stages():
-        due = done == limit or done % EVERY == 0 or method.starts_trained
+        due = done == limit or done % EVERY == 0
         value = looks.look(method, settings, done, judge if due else None)
         if kept and value and value <= kept.worth:
             break

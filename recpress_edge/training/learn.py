@@ -220,7 +220,7 @@ def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
 
 def _input(plan: Plan, data: Dataset, tell: Tell, start: Started | None) -> TrainingInput:
     given = _given(plan.wanted, plan.parts, data)
-    if start:
+    if start and not start.anew:
         drawn = (start.drawn_users, start.drawn_items)
         given = dataclasses.replace(given, start=start.tables, warm=True, drawn=drawn)
     return dataclasses.replace(

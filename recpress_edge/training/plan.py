@@ -194,7 +194,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
         stages=stages,
-        warm=warm if model.entry.warm else None,
+        warm=warm if warm and model.entry.warm and warm.model.tables else None,
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted
 

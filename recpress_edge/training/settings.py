@@ -99,8 +99,11 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "soft quantised": Settings(
         {"learning_rate": 0.01, "teacher_weight": 0.5}, {"epochs": 10, "evaluate_every": 1}
     ),
-    "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 2}),
-    "als warm": Settings({"iterations": 4}, _AT_ONCE.training),
+    # The step falls to 0 over the epochs here, too.
+    "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 0}),
+    # Its passes are chosen anew: more of them than fit the data are too many.
+    "als warm": Settings({"iterations": 16}, _AT_ONCE.training),
+    "ease warm": _AT_ONCE,
     # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
     "soft teacher": Settings(
         {"start": "noise", "score": "cosine", "learning_rate": 0.1, "temperature": 0.15}, {"epochs": 30}

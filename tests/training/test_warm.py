@@ -88,7 +88,7 @@ def test_an_item_of_new_users_alone_follows_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "teacher"),
-    [("bpr_dim4", None), ("soft_dim4", "none"), ("als_dim4", None), ("rrd_dim4", "als_dim8")],
+    [("bpr_dim4", None), ("soft_dim4", "none"), ("rrd_dim4", "als_dim8")],
 )
 def test_it_is_never_below_its_start_and_says_what_it_goes_on_from(tmp_path, name, teacher):
     before = first(name, tmp_path, teacher)
@@ -107,6 +107,29 @@ def test_it_is_never_below_its_start_and_says_what_it_goes_on_from(tmp_path, nam
     assert "trials" not in known  # what validation chose is taken over
     again = made(name, AFTER, tmp_path, before.folder)
     assert again.digest == after.digest
+
+
+def test_als_is_computed_again_with_its_settings(tmp_path):
+    before = first("als_dim4", tmp_path)
+    after = made("als_dim4", AFTER, tmp_path, before.folder)
+    chosen = before.metadata["chosen_settings"]
+    fresh = made("als_dim4", AFTER, tmp_path, method={name: chosen[name] for name in ("unobserved", "l2")})
+    np.testing.assert_array_equal(after.item_emb, fresh.item_emb)
+    assert set(after.metadata["chosen_settings"]) == {"iterations"}  # passes are counted anew
+    assert after.metadata["from"]["users"] == {"known": 60, "new": 6}
+    assert 0 < after.metadata["from"][OVERLAP]["mean"] <= 1
+
+
+def test_ease_takes_its_l2_over(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="ease", training=SHORT)
+    made("soft_dim4", AFTER, tmp_path, before.folder)
+    facts = [read_json(where) for where in tmp_path.glob(f"models/ease-*/{MODEL_FACTS}")]
+    of = {one["dataset"]["digest"]: one for one in facts}
+    chosen, taken = of[BEFORE.digest()], of[AFTER.digest()]
+    assert taken["config"]["l2"] == chosen["chosen_settings"]["l2"]
+    assert len(chosen["history"]) > 1
+    assert not taken["history"]  # nothing is searched
+    assert "from" not in taken
 
 
 def test_its_settings_are_the_earlier_ones_unless_they_are_given(tmp_path):

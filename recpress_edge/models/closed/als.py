@@ -13,7 +13,6 @@ from recpress_edge.core.arrays import F64, I64
 from recpress_edge.core.rng import torch_seed
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import ClosedForm, Factorised, TrainingInput, middle
-from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import ALSConfig
 
 BLOCK_BYTES: Final = 32 * 2**20
@@ -51,14 +50,11 @@ class ALS(Factorised, ClosedForm):
         self.given = given
         self.config = config
         self.passes = config.iterations
-        self.starts_trained = given.start is not None
         self.unobserved = config.unobserved or middle(_shares(given.train))
         self.l2 = config.l2 or middle(L2)
         self.power = middle(POWERS) if config.weight_power is None else config.weight_power
 
     def candidates(self) -> Mapping[str, Sequence[float]]:
-        if self.given.warm:  # they are chosen
-            return {}
         grids: dict[str, Sequence[float]] = {"unobserved": _shares(self.given.train), "l2": L2}
         if self.given.train.weights is not None:
             grids["weight_power"] = POWERS
@@ -81,23 +77,12 @@ class ALS(Factorised, ClosedForm):
         )
         drawn = torch.Generator().manual_seed(torch_seed(0, "als"))
         items = torch.randn(train.n_items, dim, generator=drawn) * (INIT_STD / math.sqrt(dim))
-        if self.given.start is not None:
-            items = self._go_on_from(self.given.start, items)
-            yield 0
         across = train.transposed()
         for done in range(1, self.passes + 1):
             users = solved(train, items, self.unobserved, self.l2)
             items = solved(across, users, self.unobserved, self.l2)
             self._tables = users, items
             yield done
-
-    def _go_on_from(self, start: Tables, noise: Tensor) -> Tensor:
-        """The items (I, D) to begin with: those of the start, and noise of whom it knows nothing."""
-        items = torch.from_numpy(start.item_emb)
-        if self.given.drawn is not None:
-            items = torch.where(torch.from_numpy(self.given.drawn[1])[:, None], noise, items)
-        self._tables = torch.from_numpy(start.user_emb), items
-        return items
 
     def tables(self) -> tuple[Tensor, Tensor]:
         return self._tables

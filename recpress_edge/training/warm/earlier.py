@@ -108,7 +108,7 @@ def earlier_in(where: str, name: ModelName, data: Dataset) -> Earlier:
 
 def _check_alike(folder: Path, model: TrainedModel, name: ModelName) -> None:
     try:
-        found = parse_name(model.name, "teacher" if ":" in model.name else "student")
+        found = parse_name(model.name, "student" if model.tables else "teacher")
     except UnknownModelError as error:
         raise ConfigError(f"--from {folder} holds {model.name}, which nothing here makes: {error}") from None
     if (found.method, found.dim, found.members) != (name.method, name.dim, name.members):
@@ -144,15 +144,19 @@ def newest(name: ModelName, seed: int, data: Dataset, work: Path) -> str:
 
 
 def goes_on(name: ModelName) -> bool:
-    """Whether a model, or each of its members that can, goes on from an earlier one's tables."""
+    """Whether a model, or each of its members that can, takes an earlier one's rows, or its settings."""
     return name.entry.warm or bool(name.members)
 
 
 def _check_method(name: ModelName) -> None:
-    """ConfigError for a method that cannot go on from an earlier model's tables."""
+    """ConfigError for a method that an earlier model spares nothing."""
     if goes_on(name):
         return
-    fit = ", ".join(f"{method}_dim{name.dim or 32}" for method, row in METHODS.items() if row.warm)
+    fit = ", ".join(
+        f"{method}_dim{name.dim or 32}" if row.has_dim else method
+        for method, row in METHODS.items()
+        if row.warm
+    )
     raise ConfigError(
         f"{name} cannot go on from an earlier model (--from): {_reason(name)}. What can: {fit}; and an "
         "ensemble, whose members go on."

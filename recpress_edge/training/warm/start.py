@@ -30,9 +30,17 @@ class Started:
     """(U,): new, and nothing is known of them; the method draws their rows."""
     drawn_items: Bool
     """(I,): likewise."""
+    anew: bool = False
+    """Whether all rows are computed again, so that an earlier one is compared and not taken."""
 
     def facts(self) -> dict[str, dict[str, int]]:
         """What a record says of the rows."""
+        if self.anew:
+            places = {"users": self.earlier_users, "items": self.earlier_items}
+            return {
+                side: {"known": int((at >= 0).sum()), "new": int((at < 0).sum())}
+                for side, at in places.items()
+            }
         sides = {
             "users": (self.earlier_users, self.drawn_users),
             "items": (self.earlier_items, self.drawn_items),
@@ -47,8 +55,10 @@ class Started:
         }
 
 
-def started(earlier: Earlier, data: Dataset) -> Started:
+def started(earlier: Earlier, data: Dataset, *, anew: bool = False) -> Started:
     """Rows of users and items that the earlier model knows, and of new ones that were with any of those.
+
+    ``anew``: the model is computed again, so that only whose rows are whose is asked.
 
     A new item is solved against the users that have rows, then a new user against the items that have, and so
     on until nobody follows. ConfigError where the two have no user or no item in common.
@@ -67,6 +77,8 @@ def started(earlier: Earlier, data: Dataset) -> Started:
         _taken(table, places)
         for table, places in ((earlier.model.user_emb, users), (earlier.model.item_emb, items))
     )
+    if anew:
+        return Started(Tables(user_emb, item_emb), users, items, users < 0, items < 0, anew)
     has_user, has_item = _fold_in(user_emb, item_emb, users >= 0, items >= 0, data.train)
     return Started(Tables(user_emb, item_emb), users, items, ~has_user, ~has_item)
 

@@ -7,6 +7,9 @@
 --share of the log; the warm side goes on from its model of the night before (``distill --from``), its teacher
 likewise, the cold side trains teacher and student anew. Figures are of the test items of that night, each
 user's last; overlap@10 is with the same side's model of the night before.
+
+What each took is kept below WORK, so that a run goes on where another stopped; a side's models and its times
+are of the code that trained them, whose commit the record names.
 """
 
 import argparse
@@ -14,11 +17,12 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from _bench import options, run, table
+from _bench import commit, options, run, table
 from _nights import add_model_options, nights, rows_of
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.progress import silent
+from recpress_edge.core.files import read_json, write_json
+from recpress_edge.core.progress import Event, TrainingEvent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
@@ -34,9 +38,21 @@ METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
 def made(args: argparse.Namespace, data: Dataset, work: Path, earlier: TrainedModel | None) -> dict[str, Any]:
     """A student on a night's log, with the CPU seconds of it and of all that it is made from."""
     options = TrainOptions(teacher=args.teacher, earlier=str(earlier.folder) if earlier else None)
+    trained: list[str] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, TrainingEvent) and event.kind == "train":
+            trained.append(event.name)
+
     started = time.process_time()
-    model = ensure_model(ModelRequest(name=args.student, seed=args.seed, options=options), data, work, silent)
-    return {"model": model, "cpu_s": time.process_time() - started}
+    model = ensure_model(ModelRequest(name=args.student, seed=args.seed, options=options), data, work, watch)
+    file = work / "times" / f"{data.name}-{model.folder.name}.json"
+    if args.student in trained:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {"cpu_s": round(time.process_time() - started, 3), "commit": commit()})
+    if not file.exists():
+        raise ConfigError(f"{model.folder} is there, and {file} does not say what it took. Delete {work}.")
+    return {"model": model, **read_json(file)}
 
 
 def figures(
@@ -46,7 +62,8 @@ def figures(
     model: TrainedModel = found["model"]
     test, teacher = model.metadata["metrics"]["test"], model.metadata["teacher"]
     return {
-        "cpu_s": round(found["cpu_s"], 3),
+        "cpu_s": found["cpu_s"],
+        "commit": found["commit"],
         "chosen_epoch": model.metadata["chosen_epoch"],
         **{name: test[name] for name in METRICS},
         "teacher": teacher and teacher["metrics"]["test"],

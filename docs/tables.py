@@ -150,8 +150,6 @@ BLOCKS: Final = {
     **{
         name: Block((LIFE,), tuple(f"{file}-{log}" for log in LIVED), text)
         for name, file, text in (
-            ("nights", "nightly", life_tables.nights),
-            ("night-sums", "nightly", life_tables.night_sums),
             ("folded-items", "folded-items", life_tables.folded),
             ("bundle-bytes", "bundle-bytes", life_tables.bundles),
             ("patch-bytes", "bundle-bytes", life_tables.patches),

@@ -189,7 +189,7 @@ def say_costs(args: argparse.Namespace, step: "PlannedStep", indent: int) -> Non
     """What a model that is not there yet will take, where that is known."""
     told = []
     if step.memory_bytes is not None:
-        told.append(f"needs at least {format_bytes(step.memory_bytes)} of memory (available)")
+        told.append(f"needs at least {format_bytes(step.memory_bytes)} of memory, which is available")
     if step.seconds is not None:
         told.append(f"at most about {format_seconds(step.seconds)} on one thread, validation apart")
     if told:

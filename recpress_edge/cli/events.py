@@ -57,7 +57,7 @@ class _Printer:
                 self._bars.update(what, 0, event.epochs or 1)
             case "needs" if event.memory_bytes is not None:
                 needed = format_bytes(event.memory_bytes)
-                say(self._args, f"           needs at least {needed} of memory (available)")
+                say(self._args, f"           needs at least {needed} of memory, which is available")
             case "forecast":
                 left = f"{event.epochs - event.epoch} epochs"
                 time_left = format_seconds(event.seconds)

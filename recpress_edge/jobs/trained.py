@@ -7,6 +7,7 @@ from typing import Any, Final
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name, refuse_clicks
@@ -24,6 +25,21 @@ def refuse_others(facts: Mapping[str, Any]) -> None:
     row = METHODS.get(str(facts.get("method")))
     if row and row.network and "student" not in row.roles:
         parse_name(str(facts["name"]), "student")
+
+
+def tell_of_others(model: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> None:
+    """Say which models of this name and seed are there, where another is to be trained: a name alone stands
+    for the usual settings.
+    """
+    if plan_steps(model, data, work)[-1].action == "cached":
+        return
+    for folder in filter(is_complete, sorted((work / "models").glob(f"{model.name}-s{model.seed}-*"))):
+        try:
+            known = read_json(folder / MODEL_FACTS)
+        except ArtifactError:  # damaged: whoever asks for it is told
+            continue
+        if known.get("dataset", {}).get("digest") == data.digest():
+            on_event(Note(f"other      {folder} has other settings. To export it: --student {folder}"))
 
 
 def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], list[str]]:

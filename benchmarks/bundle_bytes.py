@@ -27,7 +27,7 @@ from recpress_edge.core.progress import silent
 from recpress_edge.data.features.shown import Shown
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.jobs.bundles.patching import DiffRequest
-from recpress_edge.jobs.fold_in import FoldInRequest
+from recpress_edge.jobs.fold_in.request import FoldInRequest
 from recpress_edge.jobs.lean import StripRequest
 from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.training.ensure import ensure_model

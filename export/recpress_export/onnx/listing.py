@@ -42,7 +42,7 @@ def _contents(path: Path, data: memoryview) -> Contents:
         raise ArtifactError(f"{path} is not an ONNX model: it has no graph")
     opsets = ", ".join(f"{_text(one, 1) or 'ai.onnx'} {_number(one, 2)}" for one in _messages(data, 8))
     return Contents(
-        "onnx",
+        path.suffix.removeprefix("."),
         f"IR {version}, opset {opsets}",
         len(data),
         tuple(_tensor(tensor) for graph in graphs for tensor in _messages(graph, 5)),

@@ -14,11 +14,11 @@ from recpress_edge.artifacts.trust.policy import ANYBODY
 from recpress_edge.cli.common import add_common_options, emit, say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.registry import named
-from recpress_edge.device.opening import open_any
 
 _ASK_CLICKS: Final = "recpress_edge.cli.recommend.clicks:ask_clicks"
 _ASK_TWO_STAGES: Final = "recpress_edge.cli.recommend.two_stages:ask_two_stages"
-"""Both need numpy, which a board that answers from a bundle of format c may lack."""
+_OPEN: Final = "recpress_edge.device.opening:open_any"
+"""All need numpy, which a board that answers from a bundle of format c may lack."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         question_of(args)
         if (trust := trust_of(args)) != ANYBODY:
-            open_any(args.bundle, trust)
+            named(_OPEN)(args.bundle, trust)
         whom = "whoever consumed what is seen" if args.user is None else args.user
         say(args, f"would ask  {args.bundle} for {whom}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})

@@ -18,7 +18,7 @@ from typing import Any, Final
 from _bench import options, run, table
 from _nights import Rows, add_model_options, nights, rows_of
 
-from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.manifest import MANIFEST
@@ -72,8 +72,8 @@ def exported(model: TrainedModel, data: Dataset, recipe: str, folder: Path) -> B
 
 def stripped(bundle: Path, out: Path, *, order_only: bool = False) -> Bundle:
     """The lean form of a bundle."""
-    found: Bundle = StripRequest(bundle=bundle, out=out, order_only=order_only).run().stripped.lean
-    return found
+    StripRequest(bundle=bundle, out=out, order_only=order_only).run()
+    return open_bundle(out)
 
 
 def size(bundle: Bundle) -> int:
@@ -129,12 +129,12 @@ def of_recipe(
         for side, (model, data) in models.items()
     }
     first = bundles["first"]
-    found = {"recipe": recipe, **sizes(first, folder), "patches": {}}
+    found = {"recipe": recipe, **sizes(first, folder)}
     grown, counted = with_new_items(first, night, folder)
-    found["patches"]["new items"] = counted | patches(first, grown, folder)
+    sent = {"new items": counted | patches(first, grown, folder)}
     for side in ("warm", "cold"):
-        found["patches"][side] = patches(first, bundles[side], folder)
-    return found
+        sent[side] = patches(first, bundles[side], folder)
+    return {**found, "patches": sent}
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from _bench import options, run, table
 from _nights import Rows, add_model_options, nights, rows_of
 
@@ -130,8 +131,10 @@ def of_recipe(
     }
     first = bundles["first"]
     found = {"recipe": recipe, **sizes(first, folder)}
-    grown, counted = with_new_items(first, night, folder)
-    sent = {"new items": counted | patches(first, grown, folder)}
+    sent = {}
+    if np.isin(night.items.astype(str), models["first"][1].item_ids, invert=True).any():
+        grown, counted = with_new_items(first, night, folder)
+        sent["new items"] = counted | patches(first, grown, folder)
     for side in ("warm", "cold"):
         sent[side] = patches(first, bundles[side], folder)
     return {**found, "patches": sent}

@@ -57,7 +57,7 @@ TWO_STAGES: Final = "docs/results/two-stages.md"
 STAGED_SETS: Final = ("two-stages-ml-100k",)
 CELLS: Final = ("cells-ml-100k",)
 LIFE: Final = "docs/results/life.md"
-LIVED: Final = ("ml-1m", "citeulike")
+LIVED: Final = {"folded-items": ("ml-1m", "citeulike"), "bundle-bytes": ("citeulike",)}
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -148,7 +148,7 @@ BLOCKS: Final = {
         )
     },
     **{
-        name: Block((LIFE,), tuple(f"{file}-{log}" for log in LIVED), text)
+        name: Block((LIFE,), tuple(f"{file}-{log}" for log in LIVED[file]), text)
         for name, file, text in (
             ("folded-items", "folded-items", life_tables.folded),
             ("bundle-bytes", "bundle-bytes", life_tables.bundles),

@@ -6,13 +6,11 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import java.io.Closeable;
-import java.nio.LongBuffer;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 
 /** A click model's file in a session of ONNX Runtime; see {@link OrtScorer} for its options and its telemetry. */
 final class OrtClicks implements Closeable {
@@ -28,41 +26,11 @@ final class OrtClicks implements Closeable {
         outputs.add(ClickContract.ITEMS_OUTPUT);
         outputs.add(ClickContract.SCORES_OUTPUT);
         String path = bundle.modelFile().getPath();
-        OrtSession opened = null;
-        boolean fits = false;
-        try {
-            OrtSession.SessionOptions options = OrtScorer.options();
-            try {
-                opened = environment.createSession(path, options);
-            } finally {
-                options.close();
-            }
-            checkInterface(opened, path);
-            fits = true;
-        } catch (OrtException error) {
-            throw new BundleException(Fault.MODEL, "onnxruntime cannot load " + path + ": " + error.getMessage(), error);
-        } finally {
-            if (!fits) {
-                OrtScorer.close(opened);
-            }
-        }
-        session = opened;
-    }
-
-    private static void checkInterface(OrtSession opened, String path) throws OrtException, BundleException {
-        Map<String, OnnxJavaType> wantedIn = new TreeMap<String, OnnxJavaType>();
-        wantedIn.put(ClickContract.ROWS_INPUT, OnnxJavaType.INT64);
-        wantedIn.put(ClickContract.CANDIDATES_INPUT, OnnxJavaType.INT64);
-        wantedIn.put(ClickContract.K_INPUT, OnnxJavaType.INT64);
-        Map<String, OnnxJavaType> wantedOut = new TreeMap<String, OnnxJavaType>();
-        wantedOut.put(ClickContract.ITEMS_OUTPUT, OnnxJavaType.INT64);
-        wantedOut.put(ClickContract.SCORES_OUTPUT, OnnxJavaType.FLOAT);
-        Map<String, OnnxJavaType> in = OrtScorer.types(opened.getInputInfo());
-        Map<String, OnnxJavaType> out = OrtScorer.types(opened.getOutputInfo());
-        if (!in.equals(wantedIn) || !out.equals(wantedOut)) {
-            throw new BundleException(
-                    Fault.MODEL, path + " does not fit its contract: it takes " + in + " and gives " + out);
-        }
+        Map<String, OnnxJavaType> takes = OrtScorer.tensors(
+                OnnxJavaType.INT64, ClickContract.ROWS_INPUT, ClickContract.CANDIDATES_INPUT, ClickContract.K_INPUT);
+        Map<String, OnnxJavaType> gives = OrtScorer.tensors(OnnxJavaType.INT64, ClickContract.ITEMS_OUTPUT);
+        gives.putAll(OrtScorer.tensors(OnnxJavaType.FLOAT, ClickContract.SCORES_OUTPUT));
+        session = OrtScorer.open(path, takes, gives, false);
     }
 
     /** The best k of the candidates, ascending and distinct, for a row; MODEL fault where the model fails. */
@@ -90,7 +58,7 @@ final class OrtClicks implements Closeable {
     }
 
     private OnnxTensor tensor(long... values) throws OrtException {
-        return OnnxTensor.createTensor(environment, LongBuffer.wrap(values), new long[] {values.length});
+        return OrtScorer.tensor(environment, values);
     }
 
     @Override

@@ -55,23 +55,11 @@ public final class OrtScorer implements Scorer {
         outputs.add(contract.itemsOutput);
         outputs.add(contract.scoresOutput);
         String path = bundle.modelFile().getPath();
-        OrtSession opened = null;
-        try {
-            OrtSession.SessionOptions options = options();
-            try {
-                opened = environment.createSession(path, options);
-            } finally {
-                options.close();
-            }
-            checkInterface(opened, path);
-        } catch (OrtException error) {
-            close(opened);
-            throw new BundleException(Fault.MODEL, "onnxruntime cannot load " + path + ": " + error.getMessage(), error);
-        } catch (BundleException error) {
-            close(opened);
-            throw error;
-        }
-        session = opened;
+        Map<String, OnnxJavaType> takes =
+                tensors(OnnxJavaType.INT64, contract.userInput, contract.seenInput, contract.kInput);
+        Map<String, OnnxJavaType> gives = tensors(OnnxJavaType.INT64, contract.itemsOutput);
+        gives.putAll(tensors(OnnxJavaType.FLOAT, contract.scoresOutput));
+        session = open(path, takes, gives, true);
     }
 
     /** Loads the native library, the first time; refuses to where telemetry could start. */
@@ -86,7 +74,7 @@ public final class OrtScorer implements Scorer {
         return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
     }
 
-    static OrtSession.SessionOptions options() throws OrtException {
+    private static OrtSession.SessionOptions options() throws OrtException {
         OrtSession.SessionOptions options = new OrtSession.SessionOptions();
         options.setIntraOpNumThreads(1);
         options.setInterOpNumThreads(1);
@@ -99,27 +87,54 @@ public final class OrtScorer implements Scorer {
         return options;
     }
 
-    private void checkInterface(OrtSession opened, String path) throws OrtException, BundleException {
-        Map<String, OnnxJavaType> wantedIn = new TreeMap<String, OnnxJavaType>();
-        for (String name : new String[] {contract.userInput, contract.seenInput, contract.kInput}) {
-            if (!name.isEmpty()) {
-                wantedIn.put(name, OnnxJavaType.INT64);
+    /**
+     * A session of a file that takes and gives these tensors, and, where {@code more}, gives others beside; MODEL fault
+     * for any other.
+     */
+    static OrtSession open(
+            String path, Map<String, OnnxJavaType> takes, Map<String, OnnxJavaType> gives, boolean more)
+            throws BundleException {
+        OrtSession opened = null;
+        boolean fits = false;
+        try {
+            OrtSession.SessionOptions options = options();
+            try {
+                opened = environment().createSession(path, options);
+            } finally {
+                options.close();
             }
-        }
-        Map<String, OnnxJavaType> wantedOut = new TreeMap<String, OnnxJavaType>();
-        wantedOut.put(contract.itemsOutput, OnnxJavaType.INT64);
-        wantedOut.put(contract.scoresOutput, OnnxJavaType.FLOAT);
-        Map<String, OnnxJavaType> in = types(opened.getInputInfo());
-        Map<String, OnnxJavaType> out = types(opened.getOutputInfo());
-        if (!in.equals(wantedIn) || !out.entrySet().containsAll(wantedOut.entrySet())) {
-            throw new BundleException(
-                    Fault.MODEL,
-                    path + " does not fit its contract: it takes " + in + " and gives " + out + ", the contract says "
-                            + wantedIn + " and " + wantedOut);
+            Map<String, OnnxJavaType> in = types(opened.getInputInfo());
+            Map<String, OnnxJavaType> out = types(opened.getOutputInfo());
+            boolean given = more ? out.entrySet().containsAll(gives.entrySet()) : out.equals(gives);
+            if (!in.equals(takes) || !given) {
+                throw new BundleException(
+                        Fault.MODEL,
+                        path + " does not fit its contract: it takes " + in + " and gives " + out
+                                + ", the contract says " + takes + " and " + gives);
+            }
+            fits = true;
+            return opened;
+        } catch (OrtException error) {
+            throw new BundleException(Fault.MODEL, "onnxruntime cannot load " + path + ": " + error.getMessage(), error);
+        } finally {
+            if (!fits) {
+                close(opened);
+            }
         }
     }
 
-    static Map<String, OnnxJavaType> types(Map<String, NodeInfo> nodes) {
+    /** Tensors of one type by name; an empty name is none. */
+    static Map<String, OnnxJavaType> tensors(OnnxJavaType type, String... names) {
+        Map<String, OnnxJavaType> found = new TreeMap<String, OnnxJavaType>();
+        for (String name : names) {
+            if (!name.isEmpty()) {
+                found.put(name, type);
+            }
+        }
+        return found;
+    }
+
+    private static Map<String, OnnxJavaType> types(Map<String, NodeInfo> nodes) {
         Map<String, OnnxJavaType> found = new TreeMap<String, OnnxJavaType>();
         for (Map.Entry<String, NodeInfo> node : nodes.entrySet()) {
             Object info = node.getValue().getInfo();
@@ -168,6 +183,10 @@ public final class OrtScorer implements Scorer {
     }
 
     private OnnxTensor tensor(long... values) throws OrtException {
+        return tensor(environment, values);
+    }
+
+    static OnnxTensor tensor(OrtEnvironment environment, long... values) throws OrtException {
         return OnnxTensor.createTensor(environment, LongBuffer.wrap(values), new long[] {values.length});
     }
 

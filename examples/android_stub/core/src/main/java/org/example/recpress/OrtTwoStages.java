@@ -6,13 +6,11 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import java.io.Closeable;
-import java.nio.LongBuffer;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 
 /** The file of two stages in a session of ONNX Runtime; see {@link OrtScorer} for its options and its telemetry. */
 final class OrtTwoStages implements Closeable {
@@ -31,48 +29,14 @@ final class OrtTwoStages implements Closeable {
                 TwoStageContract.FIRST_ITEMS,
                 TwoStageContract.FIRST_SCORES));
         String path = bundle.modelFile().getPath();
-        OrtSession opened = null;
-        boolean fits = false;
-        try {
-            OrtSession.SessionOptions options = OrtScorer.options();
-            try {
-                opened = environment.createSession(path, options);
-            } finally {
-                options.close();
-            }
-            checkInterface(opened, path);
-            fits = true;
-        } catch (OrtException error) {
-            throw new BundleException(Fault.MODEL, "onnxruntime cannot load " + path + ": " + error.getMessage(), error);
-        } finally {
-            if (!fits) {
-                OrtScorer.close(opened);
-            }
-        }
-        session = opened;
-    }
-
-    private void checkInterface(OrtSession opened, String path) throws OrtException, BundleException {
-        Map<String, OnnxJavaType> wantedIn = new TreeMap<String, OnnxJavaType>();
-        for (String name : new String[] {
-            contract.first.userInput, contract.first.seenInput, TwoStageContract.ROWS_INPUT,
-            TwoStageContract.RETRIEVE_INPUT, TwoStageContract.K_INPUT
-        }) {
-            if (!name.isEmpty()) {
-                wantedIn.put(name, OnnxJavaType.INT64);
-            }
-        }
-        Map<String, OnnxJavaType> wantedOut = new TreeMap<String, OnnxJavaType>();
-        wantedOut.put(TwoStageContract.ITEMS_OUTPUT, OnnxJavaType.INT64);
-        wantedOut.put(TwoStageContract.SCORES_OUTPUT, OnnxJavaType.FLOAT);
-        wantedOut.put(TwoStageContract.FIRST_ITEMS, OnnxJavaType.INT64);
-        wantedOut.put(TwoStageContract.FIRST_SCORES, OnnxJavaType.FLOAT);
-        Map<String, OnnxJavaType> in = OrtScorer.types(opened.getInputInfo());
-        Map<String, OnnxJavaType> out = OrtScorer.types(opened.getOutputInfo());
-        if (!in.equals(wantedIn) || !out.equals(wantedOut)) {
-            throw new BundleException(
-                    Fault.MODEL, path + " does not fit its contract: it takes " + in + " and gives " + out);
-        }
+        Map<String, OnnxJavaType> takes = OrtScorer.tensors(
+                OnnxJavaType.INT64, contract.first.userInput, contract.first.seenInput, TwoStageContract.ROWS_INPUT,
+                TwoStageContract.RETRIEVE_INPUT, TwoStageContract.K_INPUT);
+        Map<String, OnnxJavaType> gives =
+                OrtScorer.tensors(OnnxJavaType.INT64, TwoStageContract.ITEMS_OUTPUT, TwoStageContract.FIRST_ITEMS);
+        gives.putAll(OrtScorer.tensors(
+                OnnxJavaType.FLOAT, TwoStageContract.SCORES_OUTPUT, TwoStageContract.FIRST_SCORES));
+        session = OrtScorer.open(path, takes, gives, false);
     }
 
     /** What one run of the file gives. */
@@ -126,7 +90,7 @@ final class OrtTwoStages implements Closeable {
     }
 
     private OnnxTensor tensor(long... values) throws OrtException {
-        return OnnxTensor.createTensor(environment, LongBuffer.wrap(values), new long[] {values.length});
+        return OrtScorer.tensor(environment, values);
     }
 
     @Override

@@ -20,7 +20,7 @@ from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.jobs.trained import refuse_others, tell_of_others
+from recpress_edge.jobs.trained import naming_others, refuse_others
 from recpress_edge.training import ensure
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.overrides import Tables, no_overrides, overrides, set_flags
@@ -211,9 +211,7 @@ class ExportPlan:
         request, student = self.request, self.student
         data = load_data(student.data, request.work, on_event)
         shown = self._shown(data)  # before anything is trained
-        if not student.folder:
-            tell_of_others(self.model, data, request.work, on_event)
-        tell = warning_of_ensembles(on_event)
+        tell = naming_others(self.model, data, request.work, warning_of_ensembles(on_event))
         folder = student.folder or ensure.ensure_model(self.model, data, request.work, tell).folder
         exported = build(
             self._source(folder, shown).load(data, on_event),

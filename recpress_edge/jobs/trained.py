@@ -7,7 +7,7 @@ from typing import Any, Final
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import read_json
-from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name, refuse_clicks
@@ -27,19 +27,30 @@ def refuse_others(facts: Mapping[str, Any]) -> None:
         parse_name(str(facts["name"]), "student")
 
 
-def tell_of_others(model: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> None:
-    """Say which models of this name and seed are there, where another is to be trained: a name alone stands
-    for the usual settings.
+def naming_others(model: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> OnEvent:
+    """The same listener, which is told of the models of this name and seed that are there before another is
+    trained: a name alone stands for the usual settings.
     """
-    if plan_steps(model, data, work)[-1].action == "cached":
-        return
-    for folder in filter(is_complete, sorted((work / "models").glob(f"{model.name}-s{model.seed}-*"))):
+
+    def told(event: Event) -> None:
+        if isinstance(event, TrainingEvent) and event.kind in ("train", "resume") and not event.teacher_of:
+            for folder in _models_of(data, work, f"{model.name}-s{model.seed}-*")[0]:
+                on_event(Note(f"other      {folder} has other settings. To export it: --student {folder}"))
+        on_event(event)
+
+    return told
+
+
+def _models_of(data: Dataset, work: Path, pattern: str = "*") -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    """Facts of the completed models of a data set, by folder, and which folders cannot be read."""
+    facts: dict[Path, dict[str, Any]] = {}
+    damaged = []
+    for folder in filter(is_complete, sorted((work / "models").glob(f"{pattern}/"))):
         try:
-            known = read_json(folder / MODEL_FACTS)
-        except ArtifactError:  # damaged: whoever asks for it is told
-            continue
-        if known.get("dataset", {}).get("digest") == data.digest():
-            on_event(Note(f"other      {folder} has other settings. To export it: --student {folder}"))
+            facts[folder] = read_json(folder / MODEL_FACTS)
+        except ArtifactError as error:
+            damaged.append(f"{folder.name}: {error}")
+    return {f: m for f, m in facts.items() if m.get("dataset", {}).get("digest") == data.digest()}, damaged
 
 
 def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], list[str]]:
@@ -47,14 +58,7 @@ def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], 
 
     A model without a teacher that another was distilled from counts as a teacher, not as a student.
     """
-    facts: dict[Path, dict[str, Any]] = {}
-    left_out = []
-    for folder in filter(is_complete, sorted((work / "models").glob("*/"))):
-        try:
-            facts[folder] = read_json(folder / MODEL_FACTS)
-        except ArtifactError as error:
-            left_out.append(f"{folder.name}: {error}")
-    ours = {f: m for f, m in facts.items() if m.get("dataset", {}).get("digest") == data.digest()}
+    ours, left_out = _models_of(data, work)
     teachers = {(m.get("teacher") or {}).get("sha256") for m in ours.values()}
     students = []
     for folder, known in ours.items():

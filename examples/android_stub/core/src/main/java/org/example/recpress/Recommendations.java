@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.List;
 
 /** An answer: the best items first. */
-public final class Recommendations extends AbstractList<Recommendation> {
+public class Recommendations extends AbstractList<Recommendation> {
     private final Recommendation[] found;
     private final List<String> unknown;
     private final Source source;

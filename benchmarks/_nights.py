@@ -11,9 +11,13 @@ import numpy as np
 
 from recpress_edge.core.arrays import F64, I64
 from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.readers.read import read_log
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import TrainedModel
 
 LOGS: Final[Mapping[str, tuple[str, str]]] = {
     "ml-1m": ("ml-1m/sequences.txt", "adjacency"),
@@ -21,6 +25,9 @@ LOGS: Final[Mapping[str, tuple[str, str]]] = {
     "ml-100k": ("ml-100k/ml-100k.inter", "inter"),
 }
 """File below RECPRESS_DATA_DIR, and its format."""
+NIGHTS: Final = 5
+SHARE: Final = 0.01
+"""Of the log, a night."""
 LEAST_ITEMS: Final = 5
 """Of a user, in the whole log."""
 
@@ -55,6 +62,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", default="soft_dim32", help="default: %(default)s")
     parser.add_argument("--teacher", help="default: the student's usual one")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+
+
+def student(
+    args: argparse.Namespace,
+    data: Dataset,
+    work: Path,
+    earlier: TrainedModel | None = None,
+    on_event: OnEvent = silent,
+) -> TrainedModel:
+    """The student of :func:`add_model_options` on a log, found or trained, going on from an earlier one."""
+    choice = TrainOptions(teacher=args.teacher, earlier=str(earlier.folder) if earlier else None)
+    return ensure_model(ModelRequest(name=args.student, seed=args.seed, options=choice), data, work, on_event)
 
 
 def rows_of(name: str) -> Rows:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 from _bench import options, run, table
-from _nights import Rows, add_model_options, nights, rows_of
+from _nights import NIGHTS, SHARE, Rows, add_model_options, nights, rows_of, student
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.contract import ALL_USERS
@@ -31,26 +31,12 @@ from recpress_edge.jobs.bundles.patching import DiffRequest
 from recpress_edge.jobs.fold_in.request import FoldInRequest
 from recpress_edge.jobs.lean import StripRequest
 from recpress_edge.jobs.subject import SubjectSource
-from recpress_edge.training.ensure import ensure_model
-from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 from recpress_export.build import build
 from recpress_export.gates import load_gate
 
 SCHEMA: Final = "recpress.bundle-bytes/1"
 RECIPES: Final = ("int8-dim", "int4-item")
-NIGHTS: Final = 5
-"""As benchmarks/nightly.py cuts the log, whose models are taken."""
-SHARE: Final = 0.01
-
-
-def trained(
-    args: argparse.Namespace, data: Dataset, place: str, earlier: TrainedModel | None = None
-) -> TrainedModel:
-    """The student on a log, going on from an earlier one."""
-    choice = TrainOptions(teacher=args.teacher, earlier=str(earlier.folder) if earlier else None)
-    request = ModelRequest(name=args.student, seed=args.seed, options=choice)
-    return ensure_model(request, data, args.work / place, silent)
 
 
 def exported(model: TrainedModel, data: Dataset, recipe: str, folder: Path) -> Bundle:
@@ -141,14 +127,14 @@ def of_recipe(
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Every recipe."""
+    """Every recipe, on the nights that benchmarks/nightly.py cuts by default."""
     logs = nights(rows_of(args.log), NIGHTS, SHARE)
     before, after = (logs[night].dataset(f"{args.log}-night-{night}") for night in (0, 1))
-    first = trained(args, before, "night-0")
+    first = student(args, before, args.work / "night-0")
     models = {
         "first": (first, before),
-        "warm": (trained(args, after, "warm", first), after),
-        "cold": (trained(args, after, "cold-1"), after),
+        "warm": (student(args, after, args.work / "warm", first), after),
+        "cold": (student(args, after, args.work / "cold-1"), after),
     }
     night = logs[1].since(logs[0])
     with tempfile.TemporaryDirectory() as folder:

@@ -19,11 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 from _bench import options, run, table
-from _nights import Rows, add_model_options, rows_of
+from _nights import Rows, add_model_options, rows_of, student
 
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.progress import silent
 from recpress_edge.core.rng import stream
 from recpress_edge.data.features.table import TableForm
 from recpress_edge.data.interactions import Dataset, Interactions
@@ -33,8 +32,6 @@ from recpress_edge.jobs.fold_in.table import AskedTables, read_item_tables
 from recpress_edge.models.new_rows import REACH, Bags, folded_items
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows, top_unobserved
-from recpress_edge.training.ensure import ensure_model
-from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.warm.start import places_of
 
@@ -137,7 +134,7 @@ def retrained(
 ) -> dict[str, Any]:
     """Figures of a student that is trained from the start with these interactions."""
     data = rows.dataset(f"{args.log}-given-{n}")
-    model = trained(args, data)
+    model = student(args, data, args.work)
     assert model.tables
     users, items = places_of(asked[0], data.user_ids), places_of(asked[1], data.item_ids)
     lists = lists_of(model.tables, data.train, max(CUTOFFS))
@@ -156,12 +153,6 @@ def texts(numbers: I64) -> list[str]:
     return [str(number) for number in numbers.tolist()]
 
 
-def trained(args: argparse.Namespace, data: Dataset) -> TrainedModel:
-    """The student on a log."""
-    options = TrainOptions(teacher=args.teacher)
-    return ensure_model(ModelRequest(name=args.student, options=options), data, args.work, silent)
-
-
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Folded in and trained with, for each number of interactions."""
     rows = rows_of(args.log)
@@ -172,7 +163,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     chosen = np.sort(stream(args.seed, "folded items").choice(enough, args.items, replace=False))
     without = np.flatnonzero(~np.isin(rows.items, chosen))
     base = rows.take(without).dataset(f"{args.log}-without")
-    model = trained(args, base)
+    model = student(args, base, args.work)
     by_table = rows_of_features(args.log, model, base, chosen)
     told = []
     for n in GIVEN:

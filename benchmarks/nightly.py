@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from _bench import commit, options, run, table
-from _nights import add_model_options, nights, rows_of
+from _nights import NIGHTS, SHARE, add_model_options, nights, rows_of, student
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import Event, TrainingEvent
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.training.ensure import ensure_model
-from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.warm.gate import OVERLAP
 from recpress_edge.training.warm.moved import moved
@@ -37,7 +35,6 @@ METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
 
 def made(args: argparse.Namespace, data: Dataset, work: Path, earlier: TrainedModel | None) -> dict[str, Any]:
     """A student on a night's log, with the CPU seconds of it and of all that it is made from."""
-    options = TrainOptions(teacher=args.teacher, earlier=str(earlier.folder) if earlier else None)
     trained: list[str] = []
 
     def watch(event: Event) -> None:
@@ -45,7 +42,7 @@ def made(args: argparse.Namespace, data: Dataset, work: Path, earlier: TrainedMo
             trained.append(event.name)
 
     started = time.process_time()
-    model = ensure_model(ModelRequest(name=args.student, seed=args.seed, options=options), data, work, watch)
+    model = student(args, data, work, earlier, watch)
     file = work / "times" / f"{data.name}-{model.folder.name}.json"
     if args.student in trained:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -138,8 +135,8 @@ def parser() -> argparse.ArgumentParser:
     """The flags."""
     found = options(__doc__, work=Path("work/nightly"))
     add_model_options(found)
-    found.add_argument("--nights", type=int, default=5, help="default: %(default)s")
-    found.add_argument("--share", type=float, default=0.01, help="of the log, a night; default: %(default)s")
+    found.add_argument("--nights", type=int, default=NIGHTS, help="default: %(default)s")
+    found.add_argument("--share", type=float, default=SHARE, help="of the log, a night; default: %(default)s")
     return found
 
 

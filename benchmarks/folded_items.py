@@ -21,7 +21,7 @@ import numpy as np
 from _bench import options, run, table
 from _nights import Rows, add_model_options, rows_of, student
 
-from recpress_edge.core.arrays import F32, I64
+from recpress_edge.core.arrays import F32, I64, places_among
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.features.table import TableForm
@@ -33,7 +33,6 @@ from recpress_edge.models.new_rows import REACH, Bags, folded_items
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows, top_unobserved
 from recpress_edge.training.store import TrainedModel
-from recpress_edge.training.warm.start import places_of
 
 SCHEMA: Final = "recpress.folded-items/1"
 GIVEN: Final = (1, 2, 5, 10)
@@ -136,7 +135,7 @@ def retrained(
     data = rows.dataset(f"{args.log}-given-{n}")
     model = student(args, data, args.work)
     assert model.tables
-    users, items = places_of(asked[0], data.user_ids), places_of(asked[1], data.item_ids)
+    users, items = places_among(asked[0], data.user_ids), places_among(asked[1], data.item_ids)
     lists = lists_of(model.tables, data.train, max(CUTOFFS))
     known = set(base.item_ids)
     is_new = np.array([name not in known for name in data.item_ids])
@@ -170,7 +169,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         given, asked = drawn(rows, chosen, base, n)
         pairs = [
             (
-                places_of(texts(rows.users[part]), base.user_ids),
+                places_among(texts(rows.users[part]), base.user_ids),
                 np.searchsorted(chosen, rows.items[part]),
             )
             for part in (given, asked)
@@ -202,7 +201,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def drawn(rows: Rows, chosen: I64, base: Dataset, n: int) -> tuple[I64, I64]:
     """Rows of the chosen items with users whom the base knows: n of each item, and the others to ask."""
-    known = places_of(texts(rows.users), base.user_ids) >= 0
+    known = places_among(texts(rows.users), base.user_ids) >= 0
     there = np.flatnonzero(np.isin(rows.items, chosen) & known)
     order = stream(0, "given users").permutation(there)
     order = order[np.argsort(rows.items[order], kind="stable")]

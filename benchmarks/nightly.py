@@ -20,6 +20,7 @@ from typing import Any, Final
 from _bench import commit, options, run, table
 from _nights import NIGHTS, SHARE, add_model_options, nights, rows_of, student
 
+from recpress_edge.core.arrays import places_among
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import Event, TrainingEvent
@@ -27,7 +28,6 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.warm.gate import OVERLAP
 from recpress_edge.training.warm.moved import moved
-from recpress_edge.training.warm.start import places_of
 
 SCHEMA: Final = "recpress.nightly/1"
 METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
@@ -72,7 +72,7 @@ def _moved(before: tuple[TrainedModel, Dataset], model: TrainedModel, data: Data
     earlier, old = before
     assert earlier.tables
     assert model.tables
-    users, items = places_of(data.user_ids, old.user_ids), places_of(data.item_ids, old.item_ids)
+    users, items = places_among(data.user_ids, old.user_ids), places_among(data.item_ids, old.item_ids)
     return moved(earlier.tables, model.tables, data.train, users, items).facts()
 
 

@@ -1,4 +1,6 @@
-"""Types of numpy arrays, by what one number of them takes, and places in sparse ones."""
+"""Types of numpy arrays, by what one number of them takes; places in sparse ones and in lists of names."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,3 +20,9 @@ def places_of_rows(indptr: I64, rows: I64) -> I64:
     counts = indptr[rows + 1] - indptr[rows]
     first = np.repeat(indptr[rows] - (np.cumsum(counts) - counts), counts)
     return first + np.arange(int(counts.sum()))
+
+
+def places_among(names: Iterable[str], known: Iterable[str]) -> I64:
+    """The place of each name (N,) in a list of known ones; -1 of another."""
+    places = {name: place for place, name in enumerate(known)}
+    return np.array([places.get(name, -1) for name in names], np.int64)

@@ -31,8 +31,6 @@ class Design:
     width: int
     words: tuple[str, ...]
     """What became of each column, for people."""
-    bare: int
-    """Unknown rows without any value that known ones share."""
 
 
 def words_of(name: str, texts: Sequence[str]) -> FeatureColumn:
@@ -69,9 +67,7 @@ def design_of(columns: Sequence[FeatureColumn], n_known: int) -> Design:
     values = np.concatenate([part.values for part in parts])
     has = codes >= 0
     order = np.argsort(rows[has], kind="stable")
-    n_rows = len(columns[0])
-    bare = n_rows - n_known - int((np.unique(rows[has]) >= n_known).sum())
-    return Design(rows[has][order], codes[has][order], values[has][order], kept.size, tuple(words), bare)
+    return Design(rows[has][order], codes[has][order], values[has][order], kept.size, tuple(words))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,12 @@
 """New items that known users were with: which pairs of a log are of use."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import ALL_USERS
-from recpress_edge.core.arrays import F32, I64
+from recpress_edge.core.arrays import F32, I64, places_among
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.data.log import Log
 from recpress_edge.jobs.fold_in.side import BundleSide
@@ -48,7 +47,7 @@ class NewPairs:
     def of(cls, log: Log, places: I64, item_ids: list[str], least: int) -> "NewPairs":
         """``places``: the row of each user of the log (U,) in the table of users, -1 of one that has none."""
         users = places[log.users]
-        items = _indices(log.item_ids, item_ids)[log.items]
+        items = places_among(log.item_ids, item_ids)[log.items]
         there, new = items >= 0, (items < 0) & (users >= 0)
         pairs = np.unique(np.stack([log.items[new].astype(np.int64), users[new]]), axis=1)
         counts = np.bincount(pairs[0], minlength=len(log.item_ids))
@@ -94,8 +93,8 @@ def users_of(
                 f"against the vectors of many users, which bundles of profile {ALL_USERS} hold and history "
                 "bundles make. Name items that they are like with --like NEW=ID,ID."
             )
-        return _indices(log.user_ids, bundle.user_ids()), side
-    items = _indices(log.item_ids, item_ids)[log.items]
+        return places_among(log.user_ids, bundle.user_ids()), side
+    items = places_among(log.item_ids, item_ids)[log.items]
     kept = np.flatnonzero(items >= 0)
     if log.times is not None:
         kept = kept[np.argsort(log.times[kept], kind="stable")]
@@ -106,9 +105,3 @@ def users_of(
     places[who] = np.arange(who.size) + len(side.user_rows)
     of_log = np.searchsorted(who, log.users[kept]).astype(np.int64)
     return places, side.with_users(rows, of_log, items[kept])
-
-
-def _indices(names: tuple[str, ...], known: list[str]) -> I64:
-    """The index of each name (N,); -1 of one that is not known."""
-    places: Mapping[str, int] = {name: place for place, name in enumerate(known)}
-    return np.array([places.get(name, -1) for name in names], np.int64)

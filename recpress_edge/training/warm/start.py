@@ -1,12 +1,11 @@
 """The tables that a warm start begins with: an earlier model's rows by name, new rows by fold-in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from recpress_edge.core.arrays import F32, I64, Bool
+from recpress_edge.core.arrays import F32, I64, Bool, places_among
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.new_rows import Bags, folded_items, folded_users
@@ -64,7 +63,7 @@ def started(earlier: Earlier, data: Dataset, *, anew: bool = False) -> Started:
     on until nobody follows. ConfigError where the two have no user or no item in common.
     """
     users, items = (
-        places_of(ids, known)
+        places_among(ids, known)
         for ids, known in ((data.user_ids, earlier.user_ids), (data.item_ids, earlier.item_ids))
     )
     for kind, places in (("user", users), ("item", items)):
@@ -81,12 +80,6 @@ def started(earlier: Earlier, data: Dataset, *, anew: bool = False) -> Started:
         return Started(Tables(user_emb, item_emb), users, items, users < 0, items < 0, anew)
     has_user, has_item = _fold_in(user_emb, item_emb, users >= 0, items >= 0, data.train)
     return Started(Tables(user_emb, item_emb), users, items, ~has_user, ~has_item)
-
-
-def places_of(ids: Sequence[str], known: Sequence[str]) -> I64:
-    """The place of each id (N,) among those that are known; -1 of another."""
-    places = {name: place for place, name in enumerate(known)}
-    return np.array([places.get(name, -1) for name in ids], np.int64)
 
 
 def _taken(table: F32, places: I64) -> F32:

@@ -21,6 +21,7 @@ import psutil
 
 from recpress_edge import Recommender, Trust
 from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.trust.policy import ANYBODY
 from recpress_edge.core.errors import RecPressError
 
 MARK: Final = "@@"
@@ -83,7 +84,7 @@ def state(plan: Mapping[str, Any]) -> dict[str, Any]:
         return {"sha256": None, "answers": None, "beside": len(beside), "broken": str(error)}
 
 
-def answers(folder: Path, users: Sequence[str], trust: Trust | None = None) -> list[list[str]]:
+def answers(folder: Path, users: Sequence[str], trust: Trust = ANYBODY) -> list[list[str]]:
     """The ten best items of each user, by a bundle that is verified whole."""
     model = Recommender.load(folder, trust=trust)
     return [model.recommend(user, k=10).items for user in users]

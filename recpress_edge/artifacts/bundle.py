@@ -41,7 +41,7 @@ from recpress_edge.artifacts.manifest import (
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.artifacts.selftest import SELFTEST_FILE, SelfTest, read_selftest
 from recpress_edge.artifacts.titles import TITLES_FILE, read_titles
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file
 from recpress_edge.core.registry import named
@@ -167,10 +167,10 @@ class Bundle:
         return found
 
 
-def open_bundle(folder: Path, *, digests: bool = True, trust: Trust | None = None) -> Bundle:
+def open_bundle(folder: Path, *, digests: bool = True, trust: Trust = ANYBODY) -> Bundle:
     """Read and verify a bundle; without ``digests`` the files are not read through.
 
-    ``trust``: whose bundles are taken; None: everybody's. Any doubt is an
+    ``trust``: whose bundles are taken. Any doubt is an
     :class:`~recpress_edge.core.errors.ArtifactError` that says what and where.
     """
     manifest = read_manifest(folder, trust=trust)

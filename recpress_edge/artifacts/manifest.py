@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract, check_size, contract_facts
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
@@ -133,7 +133,7 @@ def check_signature_file(where: Path) -> None:
         )
 
 
-def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: Trust | None = None) -> dict[str, Any]:
+def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: Trust = ANYBODY) -> dict[str, Any]:
     """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read.
 
     ``trust``: what else is asked of it; its signature is checked before anything of it is parsed.
@@ -145,7 +145,7 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: Trust | None
             fault="missing",
         )
     check_size(where, MAX_MANIFEST_BYTES)
-    manifest = read_json(where) if trust is None else read_json(where, partial(trust.check_signature, folder))
+    manifest = read_json(where, partial(trust.check_signature, folder))
     _check_schema(where, manifest, schema)
     for field, kind in (
         ("name", str),
@@ -164,8 +164,7 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: Trust | None
             f"{where} was changed after it was written: its digest is not {manifest.get('digest')}",
             fault="digest",
         )
-    if trust is not None:
-        trust.check_digest(folder, digest)
+    trust.check_digest(folder, digest)
     if not SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
         raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
     check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.process import Program, ask
@@ -19,11 +19,11 @@ from recpress_edge.device.verify import verify_opened
 from recpress_edge.device.worker import answer
 
 
-def self_test_apart(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> tuple[Bundle, int]:
+def self_test_apart(folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY) -> tuple[Bundle, int]:
     """The bundle, when everything in it is right, and how many answers were; its model runs in a worker only.
 
     Raises what the bundle deserves, or WorkerError where its model crashes or exceeds the guard's limits.
-    ``trust``: whose bundles are taken; None: everybody's.
+    ``trust``: whose bundles are taken.
     """
     bundle, found = _in_worker("selftest", open_bundle(folder, trust=trust), guard, {})
     return bundle, int(found["queries"])
@@ -41,7 +41,7 @@ class Question:
 
 
 def recommend_apart(
-    folder: Path, question: Question, guard: Guard = STANDARD, trust: Trust | None = None
+    folder: Path, question: Question, guard: Guard = STANDARD, trust: Trust = ANYBODY
 ) -> tuple[Bundle, Recommendations]:
     """The verified bundle and its answer to one question; raises as self_test_apart, and ConfigError."""
     opened = open_bundle(folder, trust=trust)

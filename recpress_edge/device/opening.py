@@ -5,7 +5,7 @@ from pathlib import Path
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.registry import named
 from recpress_edge.device.apart import self_test_apart
@@ -14,7 +14,7 @@ from recpress_edge.device.guard import STANDARD, Guard
 AnyBundle = Bundle | ClickBundle | TwoStageBundle
 
 
-def open_any(folder: Path, trust: Trust | None = None) -> AnyBundle:
+def open_any(folder: Path, trust: Trust = ANYBODY) -> AnyBundle:
     """The bundle in a folder, its digests checked; ArtifactError at the first doubt."""
     if is_click_bundle(folder):
         return open_click_bundle(folder, trust)
@@ -23,7 +23,7 @@ def open_any(folder: Path, trust: Trust | None = None) -> AnyBundle:
     return open_bundle(folder, trust=trust)
 
 
-def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> tuple[AnyBundle, int]:
+def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY) -> tuple[AnyBundle, int]:
     """The same, when its model answers as it should, in a worker; and how many answers that were.
 
     Raises what the bundle deserves, WorkerError where its model exceeds the guard's limits, and

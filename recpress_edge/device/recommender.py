@@ -9,7 +9,7 @@ from typing import Final
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.ids import POPULAR_FILE, id_text, is_integer
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.request import check_k
 from recpress_edge.device.runtime import (
@@ -92,16 +92,16 @@ class Recommender:
         threads: int = 1,
         delegate: str | None = None,
         runtime: str | None = None,
-        trust: Trust | None = None,
+        trust: Trust = ANYBODY,
     ) -> "Recommender":
         """Check every digest, load the model and run the self-test; ArtifactError at the first doubt.
 
         Without ``verify`` digests and self-test are left out: for a bundle that this device has verified
         before. ``delegate`` and ``runtime`` as in ``device_bench run``. ``trust``: whose bundles are taken,
-        ``Trust(keys=Path("trusted.keys"))``, or which one, ``Trust(digest="4f1c…")``; None: everybody's.
+        ``Trust(keys=Path("trusted.keys"))``, or which one, ``Trust(digest="4f1c…")``.
         A bundle of format c needs neither numpy nor another package.
         """
-        if trust is not None and trust.keys is not None and not verify:
+        if trust.keys is not None and not verify:
             raise ConfigError(
                 "verify=False leaves out the digests, and without them a signature says nothing of the "
                 "files. Leave out one of verify=False and trust."

@@ -14,7 +14,7 @@ from recpress_edge.artifacts.contract import ALL_USERS, contract_facts
 from recpress_edge.artifacts.manifest import LEAN, Full, full_of, refuse_lean, write_facts
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.artifacts.selftest import SELFTEST_FILE
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.artifacts.two_stages.selftest import left_out
 from recpress_edge.core.errors import ArtifactError, ConfigError
@@ -52,7 +52,7 @@ def lean_path(folder: Path) -> Path:
     return folder.parent / f"{folder.name}{SUFFIX}"
 
 
-def check_strip(folder: Path, target: Path, *, order_only: bool, trust: Trust | None = None) -> AnyBundle:
+def check_strip(folder: Path, target: Path, *, order_only: bool, trust: Trust = ANYBODY) -> AnyBundle:
     """The full bundle, when it can be stripped to the target; ConfigError where it is lean already."""
     full = open_any(folder, trust)
     refuse_lean(folder, full.provenance, "nothing is left to strip")
@@ -88,7 +88,7 @@ def strip_bundle(
     order_only: bool = False,
     force: bool = False,
     guard: Guard = STANDARD,
-    trust: Trust | None = None,
+    trust: Trust = ANYBODY,
 ) -> Stripped:
     """Write, test and publish the lean form of a bundle at ``target``; the full one stays as it is.
 

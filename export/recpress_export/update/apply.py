@@ -27,7 +27,7 @@ from recpress_edge.artifacts.item_features import FEATURES_FILE, write_item_feat
 from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k, telling_cutoff
@@ -73,7 +73,7 @@ def update_bundle(
     *,
     force: bool,
     guard: Guard = STANDARD,
-    trust: Trust | None = None,
+    trust: Trust = ANYBODY,
 ) -> Updated:
     """Write, check and publish the bundle with the changed catalogue, at ``target`` or in place.
 

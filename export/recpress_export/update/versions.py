@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import (
     exchange,
@@ -76,9 +76,7 @@ def _steps(folder: Path) -> list[list[str]]:
     return [step for step in steps if isinstance(step, list)] if isinstance(steps, list) else []
 
 
-def roll_back(
-    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
-) -> tuple[AnyBundle, str | None]:
+def roll_back(folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY) -> tuple[AnyBundle, str | None]:
     """Exchange a bundle with its ``.previous``, after that passed its own test within the ``guard``'s limits.
 
     ``trust``: whose bundles may come back; None: everybody's.

@@ -18,7 +18,7 @@ from recpress_edge.artifacts.clicks.selftest import ClickQuestion, read_click_se
 from recpress_edge.artifacts.ids import encode_ids, read_ids
 from recpress_edge.artifacts.manifest import CLICK_SCHEMA, EVALUATION_FILE, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.files import write_atomic
 
 
@@ -60,10 +60,10 @@ class ClickBundle:
         return read_click_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
 
 
-def open_click_bundle(folder: Path, trust: Trust | None = None) -> ClickBundle:
+def open_click_bundle(folder: Path, trust: Trust = ANYBODY) -> ClickBundle:
     """Read and verify a bundle; any doubt is an ArtifactError that says what and where.
 
-    ``trust``: whose bundles are taken; None: everybody's.
+    ``trust``: whose bundles are taken.
     """
     manifest = read_manifest(folder, CLICK_SCHEMA, trust)
     features = manifest["contract"].get("features")

@@ -11,7 +11,7 @@ from recpress_edge.artifacts.clicks.selftest import selftest_bytes
 from recpress_edge.artifacts.ids import encode_ids, read_ids
 from recpress_edge.artifacts.manifest import EVALUATION_FILE, STAGES_SCHEMA, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.two_stages.contract import (
     TwoStageContract,
     read_two_stage_contract,
@@ -68,10 +68,10 @@ class TwoStageBundle:
         return read_staged_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
 
 
-def open_two_stage_bundle(folder: Path, trust: Trust | None = None) -> TwoStageBundle:
+def open_two_stage_bundle(folder: Path, trust: Trust = ANYBODY) -> TwoStageBundle:
     """Read and verify a bundle; any doubt is an ArtifactError that says what and where.
 
-    ``trust``: whose bundles are taken; None: everybody's.
+    ``trust``: whose bundles are taken.
     """
     manifest = read_manifest(folder, STAGES_SCHEMA, trust)
     features = manifest["contract"].get("features")

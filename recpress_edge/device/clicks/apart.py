@@ -9,7 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.selftest import Values
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.clicks.ranker import ClickRanker, RankedCandidates
 from recpress_edge.device.clicks.runtimes import import_library
@@ -29,10 +29,10 @@ class ClickRequest:
 
 
 def rank_apart(
-    folder: Path, request: ClickRequest, guard: Guard = STANDARD, trust: Trust | None = None
+    folder: Path, request: ClickRequest, guard: Guard = STANDARD, trust: Trust = ANYBODY
 ) -> tuple[ClickBundle, RankedCandidates]:
     """The verified bundle and its answer; raises what ClickRanker does, or WorkerError where its model
-    crashes or exceeds the guard's limits. ``trust``: whose bundles are taken; None: everybody's.
+    crashes or exceeds the guard's limits. ``trust``: whose bundles are taken.
     """
     opened = open_click_bundle(folder, trust)
     bundle, found = _in_worker("recommend", opened, guard, asdict(request))
@@ -41,7 +41,7 @@ def rank_apart(
 
 
 def self_test_clicks_apart(
-    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
+    folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY
 ) -> tuple[ClickBundle, int]:
     """The bundle, when everything in it is right, and how many answers were; raises as :func:`rank_apart`."""
     bundle, found = _in_worker("selftest", open_click_bundle(folder, trust), guard, {})

@@ -10,7 +10,7 @@ import numpy as np
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values, agrees
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.clicks.runtimes import NUMPY, ONNXRUNTIME, ClickRuntime, open_clicks
@@ -44,12 +44,10 @@ class ClickRanker:
         self._index = {name: place for place, name in enumerate(self._ids)}
 
     @classmethod
-    def load(
-        cls, folder: Path | str, runtime: str | None = None, *, trust: Trust | None = None
-    ) -> "ClickRanker":
+    def load(cls, folder: Path | str, runtime: str | None = None, *, trust: Trust = ANYBODY) -> "ClickRanker":
         """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails.
 
-        ``trust``: whose bundles are taken; None: everybody's.
+        ``trust``: whose bundles are taken.
         """
         bundle = open_click_bundle(Path(folder), trust)
         opened = open_clicks(bundle.model_path, bundle.contract, runtime)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recpress_edge.artifacts.clicks.selftest import Values
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.clicks.runtimes import import_library
@@ -29,10 +29,10 @@ class StagedQuestion:
 
 
 def recommend_two_stages_apart(
-    folder: Path, question: StagedQuestion, guard: Guard = STANDARD, trust: Trust | None = None
+    folder: Path, question: StagedQuestion, guard: Guard = STANDARD, trust: Trust = ANYBODY
 ) -> tuple[TwoStageBundle, StagedAnswer]:
     """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
-    model crashes or exceeds the guard's limits. ``trust``: whose bundles are taken; None: everybody's.
+    model crashes or exceeds the guard's limits. ``trust``: whose bundles are taken.
     """
     opened = open_two_stage_bundle(folder, trust)
     bundle, found = _in_worker("recommend", opened, guard, asdict(question))
@@ -41,7 +41,7 @@ def recommend_two_stages_apart(
 
 
 def self_test_two_stages_apart(
-    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
+    folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY
 ) -> tuple[TwoStageBundle, int]:
     """The bundle, when everything in it is right, and how many answers were; raises as
     :func:`recommend_two_stages_apart`.

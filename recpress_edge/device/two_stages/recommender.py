@@ -9,7 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.artifacts.two_stages.selftest import request_row
 from recpress_edge.core.arrays import F32
@@ -43,11 +43,11 @@ class TwoStageRecommender:
 
     @classmethod
     def load(
-        cls, folder: Path | str, runtime: str | None = None, *, trust: Trust | None = None
+        cls, folder: Path | str, runtime: str | None = None, *, trust: Trust = ANYBODY
     ) -> "TwoStageRecommender":
         """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails.
 
-        ``trust``: whose bundles are taken; None: everybody's.
+        ``trust``: whose bundles are taken.
         """
         bundle = open_two_stage_bundle(Path(folder), trust)
         opened = open_stages(bundle.model_path, bundle.contract, runtime)

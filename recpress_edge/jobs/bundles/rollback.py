@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
@@ -45,8 +45,8 @@ class RollbackRequest:
 
     bundle: Path
     guard: Guard = STANDARD
-    trust: Trust | None = None
-    """Whose bundles may come back; None: everybody's."""
+    trust: Trust = ANYBODY
+    """Whose bundles may come back."""
 
     def plan(self) -> RollbackPlan:
         """The folders that :meth:`run` exchanges; nothing is written, and no model is run.

@@ -46,6 +46,10 @@ CANDIDATES: Final[Mapping[str, Sequence[Any]]] = {
 }
 WARM_STEP: Final = 0.3
 """Of the step of a model from the start, that of one that goes on: what it knows already is kept."""
+WARM_NOISE: Final = 0.65
+"""Of a row's squared length, what is noise where a model goes on that began as noise. It has more numbers
+than it learns from, and stopped before it knew them by heart: to go on from there is to learn by heart (Ash
+and Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020)."""
 LEAST_STEPS: Final = 20
 """Of an epoch: batches are smaller where there are too few users for as many."""
 LEAST_USERS: Final = 32
@@ -85,11 +89,13 @@ class Soft(Factorised, Method):
         self.batch_users = min(config.batch_users, max(train.n_users // LEAST_STEPS, LEAST_USERS))
         self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
         tables = self.mf.user_emb, self.mf.item_emb
+        if given.warm and config.start == "noise":
+            self._blur()
         if self.score == "inner" and (_of_cosines(given.start) if given.start else config.start == "svd"):
             self._fit_scale()
         self.starts_trained = given.start is not None or config.start == "svd"
         self.first_rate = (config.learning_rate or middle(LEARNING_RATES)) * _root_mean_square(*tables)
-        if given.warm:
+        if given.warm and config.start == "svd":
             self.first_rate *= WARM_STEP
         self.optimizer = optimizer_for(self.mf, tables, self.first_rate, 0.0, by_rows=self.sampled)
 
@@ -183,6 +189,17 @@ class Soft(Factorised, Method):
     def tables(self) -> tuple[Tensor, Tensor]:
         """Their product is the logit, or the cosine, which ranks as cosine / τ does."""
         return self._scored(self.mf.user_emb.detach()), self._scored(self.mf.item_emb.detach())
+
+    @torch.no_grad()
+    def _blur(self) -> None:
+        """Mix noise into all rows, whose lengths stay about as they are; other noise on another log."""
+        rng = stream(self.given.seed, "blur", len(self.given.train))
+        for table in (self.mf.user_emb, self.mf.item_emb):
+            noise = torch.from_numpy(rng.standard_normal(tuple(table.shape), dtype=np.float32))
+            lengths = table.norm(dim=1, keepdim=True) / math.sqrt(table.shape[1])
+            table.mul_(math.sqrt(1 - WARM_NOISE)).add_(
+                noise.to(table.device) * lengths, alpha=math.sqrt(WARM_NOISE)
+            )
 
     @torch.no_grad()
     def _fit_scale(self) -> None:

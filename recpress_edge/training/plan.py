@@ -285,7 +285,8 @@ def settings_of(
 ) -> tuple[Any, TrainingConfig]:
     """Settings of the method and of the loop: the usual ones, or an earlier model's, below ``options``."""
     entry, earlier = model.entry, {} if warm is None or model.recipe else warm.settings
-    kind = "quantised" if model.recipe else entry.gives if model.members else "warm" if earlier else role
+    usual_role = f"warm {role}" if earlier else role
+    kind = "quantised" if model.recipe else entry.gives if model.members else usual_role
     usual = settings(model.method, kind, closed_form=entry.closed_form)
     of_epochs = [f"--{key}" for key in options.training if key not in OF_VALIDATION]
     if entry.closed_form and of_epochs:

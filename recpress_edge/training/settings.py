@@ -99,7 +99,8 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "soft quantised": Settings(
         {"learning_rate": 0.01, "teacher_weight": 0.5}, {"epochs": 10, "evaluate_every": 1}
     ),
-    # The step falls to 0 over the epochs here, too.
+    # The step falls to 0 over the epochs here, too; most of what a wide one began as is noise.
+    "soft warm teacher": Settings({}, {"epochs": 12, "evaluate_every": 3, "patience": 0}),
     "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 0}),
     # Its passes are chosen anew: more of them than fit the data are too many.
     "als warm": Settings({"iterations": 16}, _AT_ONCE.training),
@@ -121,9 +122,12 @@ def check_choice(model: str, training: TrainingConfig, *, clicks: bool) -> None:
 
 
 def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:
-    """The usual settings of a method in a role; a method that is not in the table has those of most."""
-    if role == "warm":
-        return _USUAL.get(f"{method} warm", _WARM)
+    """The usual settings of a method in a role, or in 'warm ROLE' where it goes on.
+
+    A method that is not in the table has those of most.
+    """
+    if role.startswith("warm"):
+        return _USUAL.get(f"{method} {role}") or _USUAL.get(f"{method} warm", _WARM)
     known = _USUAL.get(f"{method} {role}") or _USUAL.get(method)
     if known:
         return known

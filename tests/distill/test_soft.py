@@ -1,5 +1,7 @@
 """Soft targets: the row loss and the teacher's lists."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import SoftConfig
-from recpress_edge.distill.soft import Soft
+from recpress_edge.distill.soft import WARM_NOISE, Soft
 from recpress_edge.distill.soft_targets import TeacherTargets, mix_targets, rank_targets, teacher_targets
 from recpress_edge.models.closed.low_rank import of_tables
 from recpress_edge.models.closed.svd import nearest_tables
@@ -181,6 +183,26 @@ def test_without_a_teacher_it_starts_from_the_svd_of_the_interactions():
     products = [user_emb @ item_emb.T for user_emb, item_emb in (method.tables(), other.tables())]
     assert torch.allclose(*products, atol=1e-4)
     assert not torch.allclose(method.tables()[0], other.tables()[0], atol=0.1)
+
+
+def test_a_start_from_noise_goes_on_from_rows_that_are_mostly_noise():
+    data = two_tastes(60, 200)
+    tables = _noise(60, 200, 50).tables
+    assert tables
+    warm = TrainingInput(data.train, 50, 0, 1, start=tables, warm=True)
+    fewer = dataclasses.replace(warm, train=_train([(0, 0)], 60, 200))
+    config = SoftConfig(start="noise", score="inner", learning_rate=0.1)
+    blurred, other = (Soft(given, config).mf.item_emb.detach().numpy() for given in (warm, fewer))
+    known = tables.item_emb
+    np.testing.assert_allclose(np.linalg.norm(blurred, axis=1), np.linalg.norm(known, axis=1), rtol=0.5)
+    assert _cosine(blurred, known) == pytest.approx((1 - WARM_NOISE) ** 0.5, abs=0.02)
+    assert _cosine(blurred, other) == pytest.approx(1 - WARM_NOISE, abs=0.03)  # another night, other noise
+    by_svd = Soft(warm, SoftConfig(score="inner", learning_rate=0.1))
+    np.testing.assert_array_equal(by_svd.mf.item_emb.detach().numpy(), known)
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one * other).sum() / np.linalg.norm(one) / np.linalg.norm(other))
 
 
 def test_logits_are_held_in_the_whole_loss_so_that_nothing_is_gained_beyond():

@@ -143,6 +143,16 @@ def test_its_settings_are_the_earlier_ones_unless_they_are_given(tmp_path):
     assert after.metadata["teacher"] is None  # as the earlier model had none
 
 
+def test_a_wide_teacher_that_goes_on_has_epochs_to_lose_its_noise(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="soft_dim6", training=SHORT)
+    made("soft_dim4", AFTER, tmp_path, before.folder)
+    facts = [read_json(where) for where in tmp_path.glob(f"models/soft_dim6-*/{MODEL_FACTS}")]
+    (after,) = (one for one in facts if one["dataset"]["digest"] == AFTER.digest())
+    assert after["config"]["start"] == "noise"
+    assert after["training"]["epochs"] == 12
+    assert after["from"]["users"]["known"] == 60
+
+
 def test_the_teacher_goes_on_too_and_an_ensemble_by_its_members(tmp_path):
     teacher = "ensemble:als_dim6+ease+bpr_dim6"
     before = made("soft_dim4", BEFORE, tmp_path, teacher=teacher, training=SHORT)

@@ -6,7 +6,8 @@
 (with RECPRESS_DATA_DIR set). The log before the first night trains both sides' first model. Each night adds
 --share of the log; the warm side goes on from its model of the night before (``distill --from``), its teacher
 likewise, the cold side trains teacher and student anew. Figures are of the test items of that night, each
-user's last; overlap@10 is with the same side's model of the night before.
+user's last, and the difference of both sides has an interval over the users; overlap@10 is with the same
+side's model of the night before.
 
 What each took is kept below WORK, so that a run goes on where another stopped; a side's models and its times
 are of the code that trained them, whose commit the record names.
@@ -14,9 +15,11 @@ are of the code that trained them, whose commit the record names.
 
 import argparse
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from _bench import commit, options, run, table
 from _nights import NIGHTS, SHARE, add_model_options, nights, rows_of, student
 
@@ -24,12 +27,15 @@ from recpress_edge.core.arrays import places_among
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import Event, TrainingEvent
+from recpress_edge.core.rng import stream
+from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.warm.gate import OVERLAP
 from recpress_edge.training.warm.moved import moved
 
-SCHEMA: Final = "recpress.nightly/1"
+SCHEMA: Final = "recpress.nightly/2"
 METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
 
 
@@ -68,6 +74,19 @@ def figures(
     }
 
 
+def difference(before: TrainedModel, after: TrainedModel, data: Dataset) -> dict[str, dict[str, float]]:
+    """By metric, after - before on the night's test items, with its 95 % interval over the users."""
+    assert before.tables
+    assert after.tables
+    old, new = (
+        evaluate(torch.from_numpy(one.user_emb), torch.from_numpy(one.item_emb), data, "test").by_user
+        for one in (before.tables, after.tables)
+    )
+    return {
+        name: asdict(paired_bootstrap(old[name], new[name], stream(0, f"nightly {name}"))) for name in METRICS
+    }
+
+
 def _moved(before: tuple[TrainedModel, Dataset], model: TrainedModel, data: Dataset) -> dict[str, Any]:
     earlier, old = before
     assert earlier.tables
@@ -94,6 +113,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             found = made(args, data, work, model if side == "warm" else None)
             line[side] = figures(found, data, last[side])
             last[side] = found["model"], data
+        line["warm - cold"] = difference(last["cold"][0], last["warm"][0], data)
         told.append(line)
     return {
         "schema": SCHEMA,

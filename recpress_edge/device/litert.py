@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,6 +71,18 @@ class Feed:
     k: int
 
 
+@contextmanager
+def artifact_errors(what: str) -> Iterator[None]:
+    """What the interpreter finds wrong with a file, as an ArtifactError that begins with ``what``.
+
+    A tensor's name that is no text, and a tensor that has no data, are ValueErrors.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise ArtifactError(f"{what}: {error}", fault="model") from None
+
+
 class SeenInput:
     """The seen items of an interpreter: an input of fixed room, whose unused places hold no item."""
 
@@ -116,24 +130,20 @@ class LiteRT:
         self.n_items, self.catalogue = contract.n_items, Catalogue.of(contract)
         kinds = tflite.OpResolverType
         kernels = kinds.AUTO if delegate == XNNPACK else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        try:
+        with artifact_errors(f"{self.name} {self.version} cannot load {model_path}"):
             self._interpreter = tflite.Interpreter(
                 str(model_path), num_threads=threads, experimental_op_resolver_type=kernels
             )
             self._interpreter.allocate_tensors()
             numbers = self._check_interface(model_path, contract)
-        except (ValueError, RuntimeError) as error:  # a tensor's name that is no text is a ValueError too
-            raise ArtifactError(
-                f"{self.name} {self.version} cannot load {model_path}: {error}", fault="model"
-            ) from None
-        # Calls that give a view. None may live while the model runs: the interpreter would refuse.
-        view = {name: self._interpreter.tensor(number) for name, number in numbers.items()}
-        self._user = view.get(contract.user_input)
-        self._k, self._items, self._scores = (
-            view[name] for name in (contract.k_input, contract.items_output, contract.scores_output)
-        )
-        number = numbers[contract.seen_input]
-        self._seen = SeenInput(self._interpreter, number, contract.seen_capacity, contract.n_items)
+            # Calls that give a view. None may live while the model runs: the interpreter would refuse.
+            view = {name: self._interpreter.tensor(number) for name, number in numbers.items()}
+            self._user = view.get(contract.user_input)
+            self._k, self._items, self._scores = (
+                view[name] for name in (contract.k_input, contract.items_output, contract.scores_output)
+            )
+            number = numbers[contract.seen_input]
+            self._seen = SeenInput(self._interpreter, number, contract.seen_capacity, contract.n_items)
 
     def _check_interface(self, model_path: Path, contract: Contract) -> dict[str, int]:
         """Numbers of the tensors that the contract names."""
@@ -172,10 +182,6 @@ class LiteRT:
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """Best k unseen items; ConfigError on an id out of range, ArtifactError when the model fails."""
         feed = self.prepare(user, seen, k)
-        try:
+        with artifact_errors(f"the model failed on user {user} with k {k}"):
             answer = self.run(feed)
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                f"the model failed on user {user} with k {k}: {error}", fault="model"
-            ) from None
         return checked(answer, feed.k, self.n_items) if feed.k else answer

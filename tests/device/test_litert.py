@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.machinery
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from exports import make_graph, random_tables
 
 from recpress_edge.artifacts.bundle import SelfTest
 from recpress_edge.artifacts.quantize import quantize_int8_dim
+from recpress_edge.artifacts.wire import flatbuffer
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.device import litert
 from recpress_edge.device.litert import LiteRT
@@ -19,6 +21,8 @@ from recpress_edge.device.verify import REQUANTISED_SCORE, check_answers
 from recpress_export.tflite.writer import to_tflite
 
 N_ITEMS = 700
+# Fields of the file: TensorFlow's schema.fbs.
+SUBGRAPHS, TENSORS, OPERATORS, NAME, OPERATOR_OUTPUTS = 2, 0, 3, 3, 2
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +102,23 @@ def test_a_file_that_is_no_model(written):
     path.write_bytes(b"\x08" * 99)
     with pytest.raises(ArtifactError, match="cannot load"):
         LiteRT(path, contract)
+
+
+def test_an_input_that_an_operator_writes_has_no_data(written):
+    """Found by mutated files: the interpreter loads such a one, and has no place for what is put in."""
+    path, contract = written
+    path.write_bytes(_written_over(path.read_bytes(), contract.seen_input))
+    with pytest.raises(ArtifactError, match=r"cannot load .*Tensor data is null"):
+        LiteRT(path, contract)
+
+
+def _written_over(data, name):
+    """The file whose first operator with two outputs puts the second one into this tensor."""
+    graph = next(flatbuffer.root(data).tables(SUBGRAPHS))
+    names = [tensor.text(NAME) for tensor in graph.tables(TENSORS)]
+    outputs = (operator.vector(OPERATOR_OUTPUTS) for operator in graph.tables(OPERATORS))
+    start = next(start for start, count in outputs if count == 2)
+    return data[: start + 4] + struct.pack("<i", names.index(name)) + data[start + 8 :]
 
 
 @pytest.mark.parametrize("change", [{"seen_capacity": 64}, {"k_input": "length"}, {"items_output": "ids"}])

@@ -15,7 +15,13 @@ from recpress_edge.artifacts.clicks.contract import (
 )
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.device.litert import PACKAGES, import_litert, litert_module, module_version
+from recpress_edge.device.litert import (
+    PACKAGES,
+    artifact_errors,
+    import_litert,
+    litert_module,
+    module_version,
+)
 
 _TYPES: Final = {
     **dict.fromkeys((ROWS_INPUT, CANDIDATES_INPUT, K_INPUT, ITEMS_OUTPUT), "int32"),
@@ -31,16 +37,12 @@ class LiteRTClicks:
     def __init__(self, path: Path, contract: ClickContract, threads: int = 1) -> None:
         tflite, self.version = import_litert(), litert_version()
         kernels = tflite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        try:
+        with artifact_errors(f"{self.name} {self.version} cannot load {path}"):
             self._interpreter = tflite.Interpreter(
                 str(path), num_threads=threads, experimental_op_resolver_type=kernels
             )
             self._interpreter.allocate_tensors()
             numbers = self._check_interface(path, contract)
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                f"{self.name} {self.version} cannot load {path}: {error}", fault="model"
-            ) from None
         self._candidates_number, self._count = numbers[CANDIDATES_INPUT], 1
         # Calls that give a view. None may live while the model runs: the interpreter would refuse.
         view = {name: self._interpreter.tensor(number) for name, number in numbers.items()}
@@ -61,7 +63,7 @@ class LiteRTClicks:
 
     def rank(self, row: I32, candidates: I64, k: int) -> tuple[I64, F32]:
         """The best k of the candidates (n,), ascending and distinct, for a row (W,): items and logits."""
-        try:
+        with artifact_errors(f"the model failed on row {row.tolist()}"):
             if candidates.size != self._count:
                 self._interpreter.resize_tensor_input(self._candidates_number, [candidates.size], strict=True)
                 self._interpreter.allocate_tensors()
@@ -70,9 +72,7 @@ class LiteRTClicks:
             self._candidates()[:] = candidates
             self._k()[0] = k
             self._interpreter.invoke()
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"the model failed on row {row.tolist()}: {error}", fault="model") from None
-        return self._items().astype(np.int64), self._scores().copy()
+            return self._items().astype(np.int64), self._scores().copy()
 
 
 def litert_version() -> str:

@@ -25,7 +25,7 @@ from recpress_edge.artifacts.wire import flatbuffer
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.clicks.litert import litert_version
-from recpress_edge.device.litert import SeenInput, import_litert
+from recpress_edge.device.litert import SeenInput, artifact_errors, import_litert
 from recpress_edge.device.two_stages.runtimes import StagedLists, StagedRequest
 
 _RANKED: Final = (ITEMS_OUTPUT, SCORES_OUTPUT)
@@ -36,6 +36,9 @@ _NAME: Final = 3  # of Tensor
 _OP_OUTPUTS: Final = 2
 
 
+_failing = artifact_errors("the model failed")
+
+
 class _Interpreter:
     """A model, or a stage of one, with its tensors by name."""
 
@@ -43,16 +46,12 @@ class _Interpreter:
         tflite = import_litert()
         kernels = tflite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         source = {"model_path": str(path)} if data is None else {"model_content": data}
-        try:
+        with artifact_errors(f"ai-edge-litert {litert_version()} cannot load {path}"):
             self.own = tflite.Interpreter(
                 **source, num_threads=threads, experimental_op_resolver_type=kernels
             )
             self.own.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                f"ai-edge-litert {litert_version()} cannot load {path}: {error}", fault="model"
-            ) from None
-        sides = (*self.own.get_input_details(), *self.own.get_output_details())
+            sides = (*self.own.get_input_details(), *self.own.get_output_details())
         found = {side["name"]: np.dtype(side["dtype"]).name for side in sides}
         if found != wanted:
             raise ArtifactError(
@@ -61,12 +60,6 @@ class _Interpreter:
         self.numbers = {side["name"]: side["index"] for side in sides}
         # Calls that give a view. None may live while the model runs: the interpreter would refuse.
         self.view = {name: self.own.tensor(number) for name, number in self.numbers.items()}
-
-    def run(self) -> None:
-        try:
-            self.own.invoke()
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"the model failed: {error}", fault="model") from None
 
     def found(self, names: tuple[str, str]) -> tuple[I64, F32]:
         items, scores = (self.view[name]() for name in names)
@@ -86,12 +79,16 @@ class LiteRTStages:
         self.version, first = litert_version(), contract.first
         asked = (*_who(contract), first.seen_input, RETRIEVE_INPUT, ROWS_INPUT, K_INPUT)
         self._model = _Interpreter(path, _types(*asked, *_RANKED, *_FOUND), threads)
-        self._seen, self._user = _seen_of(self._model, contract), self._model.view.get(first.user_input)
+        with artifact_errors(f"ai-edge-litert {self.version} cannot load {path}"):
+            self._seen = _seen_of(self._model, contract)
+        self._user = self._model.view.get(first.user_input)
 
+    @_failing
     def lists(self, asked: StagedRequest) -> StagedLists:
         self._run(asked)
         return StagedLists(*self._model.found(_RANKED), *self._model.found(_FOUND))
 
+    @_failing
     def rank(self, asked: StagedRequest) -> tuple[I64, F32]:
         self._run(asked)
         return self._model.found(_RANKED)
@@ -103,7 +100,7 @@ class LiteRTStages:
             self._user()[0] = asked.user
         view[ROWS_INPUT]()[:] = asked.row
         view[RETRIEVE_INPUT]()[0], view[K_INPUT]()[0] = asked.retrieve, asked.k
-        self._model.run()
+        self._model.own.invoke()
 
 
 def _who(contract: TwoStageContract) -> tuple[str, ...]:
@@ -127,17 +124,21 @@ class LiteRTApart:
         self._second = _Interpreter(
             path, _types(*found, *stated, *_RANKED), threads, stage_of(data, _RANKED, (*found, *stated))
         )
-        self._seen, self._count = _seen_of(self._first, contract), 1
+        with artifact_errors(f"ai-edge-litert {litert_version()} cannot load {path}"):
+            self._seen = _seen_of(self._first, contract)
+        self._count = 1
         self._users = [one.view[first.user_input] for one in (self._first, self._second) if contract.n_users]
 
+    @_failing
     def retrieve(self, asked: StagedRequest) -> tuple[I64, F32]:
         self._seen.fill(asked.seen.astype(np.int32))
         for user in self._users:
             user()[0] = asked.user
         self._first.view[RETRIEVE_INPUT]()[0] = asked.retrieve
-        self._first.run()
+        self._first.own.invoke()
         return self._first.found(_FOUND)
 
+    @_failing
     def rerank(self, asked: StagedRequest, items: I64, scores: F32) -> tuple[I64, F32]:
         second = self._second
         if items.size != self._count:
@@ -150,7 +151,7 @@ class LiteRTApart:
             user()[0] = asked.user
         second.view[ROWS_INPUT]()[:] = asked.row
         second.view[K_INPUT]()[0] = asked.k
-        second.run()
+        second.own.invoke()
         return second.found(_RANKED)
 
 

@@ -41,6 +41,9 @@ from recpress_edge.models.two_stages.settings import RerankConfig
 
 Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
+Warm = Literal["rows", "settings", "lists"]
+"""What a model takes from an earlier one: its rows, where tables are what it learns row by row, with all settings;
+the settings alone, and it is computed again; nothing, and its lists are compared with the earlier ones."""
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
 LARGE_TEACHER_DIMS: Final[Mapping[int, int]] = {LARGE: 400, 100_000: 200}
@@ -84,9 +87,8 @@ class MethodRow:
     """Learns from the weights of interactions, where a data set has them."""
     stages: bool = False
     """Ranks again what a first stage found, which is part of it."""
-    warm: bool = False
-    """Whether an earlier model of its kind spares it something: its rows, where tables are what it learns row
-    by row; of a closed form, which is computed again, the search for its settings."""
+    warm: Warm | None = None
+    """What it takes from an earlier model of its kind; None: nothing, so that it does not go on from one."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -120,7 +122,7 @@ def distilled(
 ) -> MethodRow:
     """The row of a base model with terms; ``configs`` are the terms' settings."""
     row = BASES[base]
-    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", "warm": base == "bpr", **more}
+    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", "warm": "rows" if base == "bpr" else None, **more}
     return MethodRow(
         where=row.where,
         terms=terms,
@@ -173,7 +175,7 @@ def _closed_row(where: str, config: type[Any], **more: Any) -> MethodRow:
 _RANKS: Final[Mapping[str, Any]] = {"roles": ("teacher",), "gives": "rankings", "has_dim": False}
 
 METHODS: Final[dict[str, MethodRow]] = {
-    "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, warm=True, released=True),
+    "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, warm="rows", released=True),
     "ftd": distilled("bpr", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
     "htd": distilled("bpr", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
     "de": distilled("bpr", _EXPERTS, DEConfig, needs="embeddings", released=True),
@@ -226,7 +228,7 @@ METHODS: Final[dict[str, MethodRow]] = {
         config=SoftConfig,
         needs="rankings",
         **_BEST_TEACHERS,
-        warm=True,
+        warm="rows",
         released=True,
     ),
     "neumf": MethodRow(
@@ -287,9 +289,9 @@ METHODS: Final[dict[str, MethodRow]] = {
         "svd:SVD", SVDConfig, roles=("student",), needs="rankings", alone=False, **_BEST_TEACHERS
     ),
     "puresvd": _closed_row("svd:PureSVD", PureSVDConfig),
-    "als": _closed_row("als:ALS", ALSConfig, weighted=True, warm=True),
+    "als": _closed_row("als:ALS", ALSConfig, weighted=True, warm="lists"),
     "itemknn": _closed_row("itemknn:ItemKNN", ItemKNNConfig, **_RANKS),
-    "ease": _closed_row("ease:EASE", EASEConfig, warm=True, **_RANKS),
+    "ease": _closed_row("ease:EASE", EASEConfig, warm="settings", **_RANKS),
     "ensemble": _closed_row("ensemble:Ensemble", EnsembleConfig, **_RANKS),
     "lr": _click_row("LR", clicks.LRConfig, has_dim=False),
     "fm": _click_row("FM", clicks.FMConfig),

@@ -100,10 +100,9 @@ _USUAL: Final[Mapping[str, Settings]] = {
         {"learning_rate": 0.01, "teacher_weight": 0.5}, {"epochs": 10, "evaluate_every": 1}
     ),
     # The step falls to 0 over the epochs here, too; most of what a wide one began as is noise.
-    "soft warm teacher": Settings({}, {"epochs": 12, "evaluate_every": 3, "patience": 0}),
+    "soft warm teacher": Settings({}, {"epochs": 14, "evaluate_every": 2, "patience": 0}),
     "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 0}),
-    # Its passes are chosen anew: more of them than fit the data are too many.
-    "als warm": Settings({"iterations": 16}, _AT_ONCE.training),
+    "als warm": _AT_ONCE,
     "ease warm": _AT_ONCE,
     # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
     "soft teacher": Settings(

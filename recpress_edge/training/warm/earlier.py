@@ -41,8 +41,10 @@ class Earlier:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings of its method that it was given, or that validation chose for it."""
-        chosen: Mapping[str, Any] = self.model.metadata.get("chosen_settings", {})
+        """Settings of its method that it was given, or that validation chose for it to hand on."""
+        known = self.model.metadata
+        handed_on = METHODS[str(known["method"])].warm != "lists"
+        chosen: Mapping[str, Any] = known.get("chosen_settings", {}) if handed_on else {}
         given = {key: value for key, value in self.model.config.items() if value is not None}
         return {**chosen, **given}
 
@@ -144,8 +146,8 @@ def newest(name: ModelName, seed: int, data: Dataset, work: Path) -> str:
 
 
 def goes_on(name: ModelName) -> bool:
-    """Whether a model, or each of its members that can, takes an earlier one's rows, or its settings."""
-    return name.entry.warm or bool(name.members)
+    """Whether a model has something of an earlier one, or its members have."""
+    return name.entry.warm is not None or bool(name.members)
 
 
 def _check_method(name: ModelName) -> None:

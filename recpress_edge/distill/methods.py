@@ -42,8 +42,8 @@ from recpress_edge.models.two_stages.settings import RerankConfig
 Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
 Warm = Literal["rows", "settings", "lists"]
-"""What a model takes from an earlier one: its rows, where tables are what it learns row by row, with all settings;
-the settings alone, and it is computed again; nothing, and its lists are compared with the earlier ones."""
+"""What a model takes from an earlier one: its rows, where tables are what it learns row by row, and settings;
+settings alone, and it is computed again; nothing, and its lists are compared with the earlier ones."""
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
 LARGE_TEACHER_DIMS: Final[Mapping[int, int]] = {LARGE: 400, 100_000: 200}
@@ -122,7 +122,8 @@ def distilled(
 ) -> MethodRow:
     """The row of a base model with terms; ``configs`` are the terms' settings."""
     row = BASES[base]
-    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", "warm": "rows" if base == "bpr" else None, **more}
+    warm = "rows" if base == "bpr" else None
+    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", "warm": warm, **more}
     return MethodRow(
         where=row.where,
         terms=terms,

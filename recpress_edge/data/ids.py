@@ -262,6 +262,18 @@ def _without_zeros(name: str) -> str:
     return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name
 
 
+def refuse_twins(kind: str, new: Sequence[str], known: Sequence[str]) -> None:
+    """ConfigError where a new id is another one, ``known`` or new, but for what does not show."""
+    bare = {clean(name): name for name in known}
+    for name in new:
+        if (other := bare.setdefault(clean(name), name)) != name:
+            raise ConfigError(
+                f"{kind}s {name!a}, which is new, and {other!a} differ in invisible characters, blanks, "
+                "quotes, Unicode form or a .0 alone. Write them alike or say --ids cleaned if they are one "
+                f"{kind}, or --ids as-written if they are not."
+            )
+
+
 def _renamed(ids: Sequence[str], rows: I32, rename: Callable[[str], str]) -> tuple[tuple[str, ...], I32]:
     index: dict[str, int] = {}
     place = np.array([index.setdefault(rename(name), len(index)) for name in ids], np.int32)

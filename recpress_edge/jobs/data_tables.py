@@ -102,7 +102,9 @@ class TableOptions:
             raise ConfigError(f"--table-header {self.table_header}: write yes or no")
         return TableForm(
             encoding=self.table_encoding,
-            separator=named_separator(self.table_separator) if self.table_separator else None,
+            separator=named_separator(self.table_separator, "--table-separator")
+            if self.table_separator
+            else None,
             header=None if self.table_header is None else self.table_header == "yes",
             bad_lines=parse_allowance(bad_lines),
         )

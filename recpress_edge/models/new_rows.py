@@ -78,23 +78,35 @@ def folded_users(bags: Bags, item_emb: F32, user_emb: F32, usual: float) -> F32:
     return as_long_as(solved_rows(bags, item_emb, usual), user_emb).astype(np.float32)
 
 
-def folded_items(bags: Bags, user_emb: F32, item_emb: F32, usual: float, seen: Bags | None = None) -> F32:
+def folded_items(
+    bags: Bags,
+    user_emb: F32,
+    item_emb: F32,
+    usual: float,
+    seen: Bags | None = None,
+    retired: Sequence[int] = (),
+) -> F32:
     """Vectors (N, D) of new items from the users (U, D) in their bags, in reach like known items (I, D).
 
     ``seen``: what each user has consumed (U rows), which is in no list; users without anything there are not
-    asked. None where nothing is known of anybody.
+    asked. None where nothing is known of anybody. ``retired`` items are in no list either, and no measure of
+    length.
     """
-    return in_reach(solved_rows(bags, user_emb, usual), user_emb, item_emb, seen)
+    return in_reach(solved_rows(bags, user_emb, usual), user_emb, item_emb, seen, retired)
 
 
-def in_reach(rows: F64, user_emb: F32, item_emb: F32, seen: Bags | None = None) -> F32:
+def in_reach(
+    rows: F64, user_emb: F32, item_emb: F32, seen: Bags | None = None, retired: Sequence[int] = ()
+) -> F32:
     """Directions (N, D) of new items, as long as :func:`folded_items` makes them."""
-    if are_equally_long(item_emb):
-        return as_long_as(rows, item_emb).astype(np.float32)
+    gone = np.asarray(retired, np.int64)
+    live = np.delete(item_emb, gone, axis=0)
+    if are_equally_long(live):
+        return as_long_as(rows, live).astype(np.float32)
     told = np.flatnonzero(np.diff(seen.indptr)) if seen else np.arange(len(user_emb))
     asked = np.sort(stream(0, "reach users").permutation(told)[:REACH_USERS])
-    least = _least_scores(user_emb[asked], item_emb, asked, seen)
-    return _in_reach(rows, user_emb[asked], least, item_emb).astype(np.float32)
+    least = _least_scores(user_emb[asked], item_emb, asked, seen, gone)
+    return _in_reach(rows, user_emb[asked], least, live).astype(np.float32)
 
 
 def mean_of(item_emb: F32, alike: Sequence[I64]) -> F32:
@@ -150,12 +162,13 @@ def as_long_as(rows: F64, table: F32) -> F64:
     return scaled
 
 
-def _least_scores(user_emb: F32, item_emb: F32, asked: I64, seen: Bags | None) -> F64:
-    """The score (B,) that an item must pass to be among the first K of each user."""
-    place = min(REACH, len(item_emb))
+def _least_scores(user_emb: F32, item_emb: F32, asked: I64, seen: Bags | None, gone: I64) -> F64:
+    """The score (B,) that an item must pass to be among the first K of each user, without those ``gone``."""
+    place = min(REACH, len(item_emb) - gone.size)
     least = np.empty(len(user_emb))
     for start in range(0, len(user_emb), _BLOCK):
         scores = user_emb[start : start + _BLOCK].astype(np.float64) @ item_emb.T.astype(np.float64)
+        scores[:, gone] = -np.inf
         for row, user in enumerate(asked[start : start + _BLOCK].tolist() if seen else ()):
             scores[row, seen.of(user) if seen else []] = -np.inf
         least[start : start + _BLOCK] = np.partition(scores, -place, axis=1)[:, -place]

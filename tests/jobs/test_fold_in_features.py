@@ -1,6 +1,7 @@
 """bundle fold-in --features: new items of which features alone are known."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -108,19 +109,89 @@ def test_bad_tables_are_refused(bundle, tmp_path, rows, error, words):
         FoldInRequest(bundle=bundle.folder, features=(path,)).plan()
 
 
+@pytest.fixture(scope="module")
+def numbers(bundle):
+    """The first three numbers of each known item as its features."""
+    rows = read_stored(bundle).item_rows[:, :3]
+    return [[f"item-{item}", *(repr(float(value)) for value in row)] for item, row in enumerate(rows)]
+
+
+def made(bundle, path, **asked):
+    return FoldInRequest(bundle=bundle.folder, features=(path,), **asked).plan()
+
+
+def test_a_number_beyond_those_of_known_items_counts_as_the_last_of_theirs(bundle, tmp_path, numbers):
+    most = max(float(row[1]) for row in numbers)
+    new = [["huge", "1e300", "0.2", "-0.3"], ["most", repr(most), "0.2", "-0.3"]]
+    rows = made(bundle, table(tmp_path, [*numbers, *new])).changes.append_emb
+    assert rows[0].any()
+    assert rows[0].tolist() == rows[1].tolist()
+
+
+def test_a_number_that_all_known_items_share_says_nothing_of_a_new_one(bundle, tmp_path, numbers):
+    known_rows = [[*row[:3], "0.1"] for row in numbers]  # whose deviation is 0 but for rounding
+    new = [["other", "0.5", "0.2", "0.9"], ["same", "0.5", "0.2", "0.1"]]
+    rows = made(bundle, table(tmp_path, [*known_rows, *new])).changes.append_emb
+    assert rows[0].tolist() == rows[1].tolist()
+
+
+def test_numbers_whose_squares_are_no_numbers_are_refused(bundle, tmp_path, numbers):
+    path = table(tmp_path, [[numbers[0][0], "-1e200", *numbers[0][2:]], *numbers[1:], ["new", "1", "1", "1"]])
+    with pytest.raises(DataError, match=r"feature 'a': its numbers reach 1e\+200"):
+        made(bundle, path)
+
+
+@pytest.mark.parametrize("other", ["item-3\N{NO-BREAK SPACE}", "\u200bitem-3", "\uff49tem-3", "caf\u00e9"])
+def test_an_id_that_differs_in_what_does_not_show_is_asked_about(bundle, tmp_path, other):
+    twins = ["cafe\u0301", other] if other[0] == "c" else [other]
+    path = table(tmp_path, [*known(bundle), *([name, *telling(bundle, 3)] for name in (*twins, "fresh"))])
+    with pytest.raises(ConfigError, match=r"differ in invisible characters, .* say --ids cleaned"):
+        made(bundle, path)
+    assert made(bundle, path, ids="as-written").changes.append_ids == (*twins, "fresh")
+    cleaned = made(bundle, path, ids="cleaned").changes.append_ids
+    assert cleaned == (("caf\u00e9", "fresh") if other[0] == "c" else ("fresh",))
+
+
+def test_a_plan_refuses_what_the_bundle_cannot_store(bundle, tmp_path):
+    path = tmp_path / "items.jsonl"
+    rows = [*known(bundle), ["fre\nsh", "up", "up", "up"]]
+    path.write_text(
+        "".join(json.dumps(dict(zip(("item_id", *"abc"), row, strict=True))) + "\n" for row in rows)
+    )
+    with pytest.raises(DataError, match="holds a line break"):
+        made(bundle, path)
+
+
+def test_lines_that_cannot_be_read_may_be_left_out(bundle, tmp_path):
+    path = table(tmp_path, [*known(bundle), ["torn", "up"], ["fresh", "up", "down", "up"]])
+    with pytest.raises(DataError, match=r"To leave them out: --skip-bad-lines 1$"):
+        made(bundle, path)
+    assert made(bundle, path, skip_bad_lines="1").changes.append_ids == ("fresh",)
+
+
+def test_a_separator_that_is_none_is_called_by_its_flag(bundle, tmp_path):
+    with pytest.raises(ConfigError, match=r"^--table-separator 'foo': known are tab"):
+        made(bundle, table(tmp_path, known(bundle)), table_separator="foo")
+
+
 @pytest.mark.parametrize("flag", [{"item_id": "a"}, {"item_features": "a"}, {"table_header": "yes"}])
 def test_what_is_said_of_a_table_that_is_not_given_is_refused(bundle, flag):
     with pytest.raises(ConfigError, match=f"--{next(iter(flag)).replace('_', '-')} is of --features"):
         FoldInRequest(bundle=bundle.folder, like=("fresh=item-3",), **flag).plan()
 
 
-def test_the_command_says_what_features_reach(bundle, tmp_path, capsys):
+def test_the_command_says_what_features_reach(bundle, tmp_path, capsys, monkeypatch):
     path = table(tmp_path, [*known(bundle), ["fresh", "up", "down", "up"]])
     words = ["bundle", "fold-in", str(bundle.folder), "--features", str(path), "--dry-run"]
+    monkeypatch.setattr(sys, "argv", ["recpress-edge", *words])
     assert main([*words, "--item-features", "a,b:words,c"]) == 0
     told = capsys.readouterr().out
-    assert "would      1 by features" in told
-    assert "learned    from 120 known items: a: 2 of 2 values; b: 2 of 2 values; c: 2 of 2 values" in told
+    assert max(map(len, told.splitlines()[:-1])) <= 80
+    assert "next       recpress-edge bundle fold-in" in told
+    assert "--dry-run" not in told
+    told = " ".join(told.split())
+    assert "would 1 by features" in told
+    assert "learned from 120 known items: a: 2 of 2 values; b: 2 of 2 values; c: 2 of 2 values" in told
     assert "by the mean vector" in told
     assert main([*words, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)["features"]

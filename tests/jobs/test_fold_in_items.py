@@ -1,18 +1,25 @@
 """bundle fold-in: new items from interactions of known users, or by similar items, into a bundle."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
-from exports import DIM, N_ITEMS, exported
+from exports import DIM, N_ITEMS, NO_GATE, exported, source_of, write_student
 
 from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.model_folder import read_student
+from recpress_edge.artifacts.recipes import RECIPES as RECIPES_BY_NAME
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.jobs.fold_in.request import FoldInRequest
 from recpress_edge.models.new_rows import Bags, folded_items
+from recpress_export.build import build
 from recpress_export.lean.strip import strip_bundle
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.update.apply import update_bundle
+from recpress_export.update.changes import retirement
 from recpress_export.update.stored import read_stored
 from recpress_export.update.versions import roll_back
 
@@ -137,8 +144,56 @@ def test_bad_words_are_refused(bundle, like, words):
         FoldInRequest(bundle=bundle.folder, like=like).plan()
 
 
+def test_ids_of_a_log_are_read_as_those_of_the_data_set_were(bundle, tmp_path):
+    rows = [(user, name) for user in fans(bundle) for name in ("12.0", "NULL", "item-3\N{NO-BREAK SPACE}")]
+    path = log(tmp_path, rows)
+    asked = FoldInRequest(bundle=bundle.folder, interactions=(path,))
+    with pytest.raises(ConfigError, match="--missing NULL"):
+        asked.plan()
+    with pytest.raises(ConfigError, match="--ids cleaned to drop the point"):
+        dataclasses.replace(asked, missing="NULL").plan()
+    found = dataclasses.replace(asked, missing="NULL", ids="cleaned").plan()
+    assert (found.changes.append_ids, found.counted.known_items) == (("12",), 8)
+
+
+def test_an_item_that_is_like_others_is_not_left_out(bundle, tmp_path):
+    path = log(tmp_path, [(fans(bundle)[0], "fresh"), (fans(bundle)[0], "rare")])
+    asked = FoldInRequest(
+        bundle=bundle.folder, interactions=(path,), like=("fresh=item-3",), min_interactions=2
+    )
+    assert asked.plan().counted.left_out == ("rare",)
+
+
+def test_retired_items_are_no_rivals_of_a_new_one(tmp_path):
+    popular, rest = np.full((100, 4), 0.1), np.random.default_rng(0).normal(size=(500, 4)) * 0.5
+    popular[:, 0], rest[:, 0] = 6.0, 0.1
+    users = np.random.default_rng(1).normal(size=(70, 4))
+    users[:, 0] = 2.0
+    model = write_student(
+        tmp_path / "model", users.astype(np.float32), np.concatenate([popular, rest]).astype(np.float32)
+    )
+    subject = AllUsers(source_of(read_student(model)))
+    build(subject, RECIPES_BY_NAME["fp32"], tmp_path / "bundle", gate=NO_GATE)
+    gone = retirement([f"item-{item}" for item in range(100)])
+    update_bundle(tmp_path / "bundle", gone, force=False)
+    path = log(tmp_path, [(f"user {user}", "fresh") for user in range(0, 70, 9)])
+    FoldInRequest(bundle=tmp_path / "bundle", interactions=(path,)).run()
+    recommender = Recommender.load(tmp_path / "bundle")
+    lists = [recommender.recommend(f"user {user}", k=50).items for user in range(70)]
+    reached = sum("fresh" in items for items in lists)
+    assert reached == pytest.approx(70 * 50 / 500, abs=3)
+
+
 @pytest.mark.parametrize(
-    "flag", [{"columns": "user=a"}, {"format": "csv"}, {"where": "1=1"}, {"min_interactions": 2}]
+    "flag",
+    [
+        {"columns": "user=a"},
+        {"format": "csv"},
+        {"where": "1=1"},
+        {"min_interactions": 2},
+        {"header": "no"},
+        {"missing": "NULL"},
+    ],
 )
 def test_what_is_said_of_a_log_that_is_not_given_is_refused(bundle, flag):
     with pytest.raises(ConfigError, match=f"--{next(iter(flag)).replace('_', '-')} is of --interactions"):

@@ -200,7 +200,8 @@ def _find(name: str, item_ids: Sequence[str], index: Mapping[str, int], gone: se
     row = index.get(name)
     if row is None:
         hint = _similar(name, item_ids)
-        raise DataError(f"unknown item id {name!r}.{f' Did you mean {hint!r}?' if hint else ''}")
+        where = f"Ids are those of items.txt, to the letter: {len(item_ids):,} such as {item_ids[0]!r}."
+        raise DataError(f"unknown item id {name!r}. {f'Did you mean {hint!r}?' if hint else where}")
     if row in gone:
         raise DataError(f"item id {name!r} (index {row}) is retired already; an id never comes back")
     return row

@@ -36,14 +36,17 @@ def run(args: argparse.Namespace) -> int:
     request = request_of(DiffRequest, args, passphrase=passphrase_of(args), trust=trust_of(args))
     if args.dry_run:
         old, new = request.check()
-        say(args, f"would      write {request.out}, from {old.digest[:16]}… to {new.digest[:16]}…")
+        say(args, f"would      write {request.out}")
+        say(args, f"from       {old.folder}/   sha256 {old.digest[:16]}…")
+        say(args, f"to         {new.folder}/   sha256 {new.digest[:16]}…")
         emit(args, {"dry_run": True, "base_sha256": old.digest, "target_sha256": new.digest})
         return 0
     result = request.run()
     _report(args, result)
     words = ["recpress-edge", "bundle", "apply", "BUNDLE", str(args.out)]
     words += [] if args.key is None else ["--trusted", str(public_path(args.key))]
-    next_steps(args, [f"{shlex.join(words)}    (on the device)"])
+    say(args, "on the device:")
+    next_steps(args, [shlex.join(words)])
     emit(args, result.facts())
     return 0
 

@@ -1,6 +1,8 @@
 """recpress-edge bundle fold-in: new items, from interactions of known users, similar items or features."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
@@ -9,13 +11,15 @@ from recpress_edge.cli.common import (
     ExamplesFormatter,
     add_common_options,
     emit,
+    next_steps,
     positive_int,
     request_of,
     say,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.core.terminal import stopped_by_signals
+from recpress_edge.core.terminal import hanging, stopped_by_signals
 from recpress_edge.core.units import counted
+from recpress_edge.data.ids import FORMS
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.fold_in.features import ALIKE_ITEMS, Recovery
 from recpress_edge.jobs.fold_in.request import Folded, FoldInRequest
@@ -72,6 +76,22 @@ examples:
     fold_in.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku")
     fold_in.add_argument("--format", default="auto", help="of the log (default: the file shows it)")
     fold_in.add_argument("--where", metavar="SQL", help="count only rows for which this holds")
+    fold_in.add_argument("--header", choices=("yes", "no"), help="of the log (default: found)")
+    fold_in.add_argument(
+        "--missing", default="", metavar="WORDS", help="ids of the log that stand for no value"
+    )
+    fold_in.add_argument(
+        "--ids",
+        choices=FORMS,
+        help="of the log and of tables: to the letter, or as 'data import --ids cleaned' makes them "
+        "(default: ask where it matters)",
+    )
+    fold_in.add_argument(
+        "--skip-bad-lines",
+        default="0",
+        metavar="N|P%",
+        help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
+    )
     fold_in.add_argument("--out", type=Path, metavar="DIR", help="write there and leave BUNDLE alone")
     fold_in.add_argument("--force", action="store_true", help="replace what is at --out")
     add_guard_options(fold_in)
@@ -115,6 +135,8 @@ def _run(args: argparse.Namespace) -> int:
         with print_events(args) as on_event:
             folded = request.plan(on_event)
         _say_folded(args, folded, "would")
+        again = ["recpress-edge", *(word for word in sys.argv[1:] if word != "--dry-run")]
+        next_steps(args, [shlex.join(again)])
         emit(args, {"dry_run": True, **folded.facts()})
         return 0
     was_signed = is_signed(args)
@@ -136,17 +158,14 @@ def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
         f"{alike:,} by items that they are like" if alike else "",
         f"{by_features:,} by features" if by_features else "",
     ]
-    say(args, f"{verb:<9}  {', '.join(filter(None, ways))}")
+    say(args, hanging(verb, ", ".join(filter(None, ways))))
     if told.known_items or told.unknown_users:
-        say(
-            args,
-            f"no use     {counted(told.known_items, 'interaction')} with items that are there, "
-            f"{told.unknown_users:,} of unknown users",
-        )
+        known = f"{counted(told.known_items, 'interaction')} with items that are there"
+        say(args, hanging("no use", f"{known}, {told.unknown_users:,} of unknown users"))
     if told.left_out:
         shown = ", ".join(told.left_out[:_SHOWN]) + (", …" if len(told.left_out) > _SHOWN else "")
         why = "no value that known items share" if folded.recovery else "too few known users"
-        say(args, f"left out   {counted(len(told.left_out), 'new item')} with {why}: {shown}")
+        say(args, hanging("left out", f"{counted(len(told.left_out), 'new item')} with {why}: {shown}"))
     if folded.recovery:
         _say_recovery(args, folded.recovery)
     if folded.shrunk:
@@ -154,18 +173,18 @@ def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
 
 
 def _say_recovery(args: argparse.Namespace, found: Recovery) -> None:
-    say(args, f"learned    from {counted(found.known, 'known item')}: {'; '.join(found.values)}")
-    say(
-        args,
-        f"explains   {100 * found.explained:.1f} % of the variance of their vectors, each left out in turn "
-        "(the mean vector: 0 %)",
+    learned = f"from {counted(found.known, 'known item')}: {'; '.join(found.values)}"
+    explains = (
+        f"{100 * found.explained:.1f} % of the variance of their vectors, each left out in turn (the mean "
+        "vector: 0 %)"
     )
+    say(args, hanging("learned", learned))
+    say(args, hanging("explains", explains))
     if found.recall:
         recall = found.recall
-        say(
-            args,
-            f"recall@{REACH}  {recall['features']:.3f} by features, of {found.pairs:,} held-out pairs whose "
-            f"item is left out; {recall['alike']:.3f} by the {ALIKE_ITEMS} most alike items, "
-            f"{recall['mean']:.3f} by the mean vector, {recall['own_direction']:.3f} in its own direction; "
-            "0 in lists of popular items",
+        reached = (
+            f"{recall['features']:.3f} by features, of {found.pairs:,} held-out pairs whose item is left "
+            f"out; {recall['alike']:.3f} by the {ALIKE_ITEMS} most alike items, {recall['mean']:.3f} by the "
+            f"mean vector, {recall['own_direction']:.3f} in its own direction; 0 in lists of popular items"
         )
+        say(args, hanging(f"recall@{REACH}", reached))

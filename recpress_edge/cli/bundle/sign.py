@@ -33,10 +33,12 @@ def run(args: argparse.Namespace) -> int:
     result = request.run(dry_run=args.dry_run)
     bundle, key = result.bundle, short(result.signed.key)
     if args.dry_run:
-        say(args, f"would      sign {bundle.folder}/ (sha256 {bundle.digest[:16]}…) by key {key}")
+        say(args, f"would      sign {bundle.folder}/ by key {key}")
+        say(args, f"sha256     {bundle.digest}")
         emit(args, {"dry_run": True, **result.facts()})
         return 0
-    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest}")
+    say(args, f"bundle     {bundle.folder}/")
+    say(args, f"sha256     {bundle.digest}")
     say(args, f"signed     {bundle.folder / SIGNATURE}   by key {key}")
     words = ("recpress-edge", "bundle", "verify", str(args.bundle), "--trusted", str(public_path(args.key)))
     next_steps(args, [shlex.join(words)])

@@ -95,16 +95,13 @@ def say_updated(args: argparse.Namespace, result: UpdateResult, *, was_signed: b
     say(args, f"same       {updated.compared_scores:,} scores of unchanged items verified identical")
     say(args, _recall_line(entry.get("recall")))
     say(args, f"wrote      {bundle.model_path}   {format_bytes(bundle.model_bytes)}")
-    say(
-        args,
-        f"bundle     {bundle.folder}/   {format_bytes(bundle.total_bytes)} in all   "
-        f"sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)   "
-        f"self-test: {len(bundle.selftest().users)} users, passed",
-    )
+    say(args, f"bundle     {bundle.folder}/   {format_bytes(bundle.total_bytes)} in all")
+    say(args, f"           sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)")
+    say(args, f"           self-test: {len(bundle.selftest().users)} users, passed")
     back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]
     sign = [f"recpress-edge bundle sign {shlex.quote(str(bundle.folder))} --key FILE"] if was_signed else []
     if was_signed:
-        say(args, "unsigned   the version before was signed, and its signature is not one of this version")
+        say(args, "unsigned   the signature of the version before is not one of this version")
     next_steps(args, [*sign, f"device_bench run {shlex.quote(str(bundle.folder))}", *back])
 
 

@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     only_reads(args)
     result = VerifyRequest(bundle=args.bundle, trust=trust_of(args)).run()
     bundle, key = result.bundle, result.key
-    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest}")
+    say(args, f"bundle     {bundle.folder}/")
+    say(args, f"sha256     {bundle.digest}")
     if key:
         say(args, f"signed by  key {short(key.id)}   {key.comment}".rstrip())
     say(args, f"files      {len(bundle.files)} verified, as the manifest states them")

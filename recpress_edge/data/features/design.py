@@ -9,12 +9,15 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.arrays import F64, I64
+from recpress_edge.core.errors import DataError
 from recpress_edge.data.features.columns import MANY, MISSING_CODE, FeatureColumn
 
 LEAST_ROWS: Final = 2
 """Known rows that share a value, or it says nothing of another row."""
 MOST_PLACES: Final = 1_000
 """Values that count: those that most known rows share. The map's solution is cubic in them."""
+LARGEST: Final = 1e100
+"""Of numbers whose squares are to be added up."""
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -82,7 +85,7 @@ class _Entries:
 def _entries(column: FeatureColumn, n_known: int) -> _Entries:
     """A column's values, or its numbers in deviations; a missing number is the mean."""
     if column.numbers is not None:
-        return _of_numbers(column.numbers, n_known)
+        return _of_numbers(column.name, column.numbers, n_known)
     assert column.codes is not None
     codes = column.codes.astype(np.int64)
     if column.indptr is None:
@@ -96,11 +99,18 @@ def _entries(column: FeatureColumn, n_known: int) -> _Entries:
     return _Entries(rows.astype(np.int64), codes, values, shared.astype(np.int64))
 
 
-def _of_numbers(numbers: F64, n_known: int) -> _Entries:
+def _of_numbers(name: str, numbers: F64, n_known: int) -> _Entries:
+    """Where known rows are at all apart; a number beyond theirs is their least or largest."""
     known = numbers[:n_known][~np.isnan(numbers[:n_known])]
-    deviation = float(known.std()) if known.size else 0.0
+    least, most = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    if max(-least, most) > LARGEST:
+        raise DataError(
+            f"feature {name!r}: its numbers reach {max(-least, most):g}, and {LARGEST:g} is the most "
+            "that a map is learned from. Correct them, or leave the column out."
+        )
+    deviation = float(known.std()) if least < most else 0.0  # that of equal numbers may be rounded up from 0
     rows = np.flatnonzero(~np.isnan(numbers)) if deviation > 0 else np.empty(0, np.int64)
-    values = (numbers[rows] - known.mean()) / deviation if rows.size else np.empty(0)
+    values = (np.clip(numbers[rows], least, most) - known.mean()) / deviation if rows.size else np.empty(0)
     return _Entries(
         rows, np.zeros(rows.size, np.int64), values, np.array([known.size if rows.size else 0], np.int64)
     )

@@ -50,13 +50,13 @@ LONGEST_FIELD: Final = 200
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"(?=[ \t]|$)|([^ \t]+)')
 
 
-def named_separator(text: str) -> str:
-    """A key of SEPARATORS from the key or the mark itself; anything else is a ConfigError."""
+def named_separator(text: str, flag: str = "--separator") -> str:
+    """A key of SEPARATORS from the key or the mark itself; anything else of ``flag`` is a ConfigError."""
     marks = {mark: name for name, mark in SEPARATORS.items()} | {"\\t": "tab"}
     if text in SEPARATORS:
         return text
     if text not in marks:
-        raise ConfigError(f"--separator {text!r}: known are {', '.join(SEPARATORS)}, or the mark itself")
+        raise ConfigError(f"{flag} {text!r}: known are {', '.join(SEPARATORS)}, or the mark itself")
     return marks[text]
 
 

@@ -119,7 +119,7 @@ def plain_file(
             for _ in chunks:
                 pass
     if found.blank:
-        raise DataError(f"{path} is empty: expected one interaction a line")
+        raise DataError(f"{path} is empty: expected a row a line")
     source = copy if copied else path
     if found.returns and not found.feeds:
         notes.append("carriage returns as line ends")

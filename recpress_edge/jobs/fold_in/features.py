@@ -1,6 +1,5 @@
 """New items of which features alone are known: a map learned from the known ones, and what it recovers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,9 +62,7 @@ class ByFeatures:
     recovery: Recovery
 
 
-def by_features(
-    table: ItemTable, taken: frozenset[str], side: BundleSide, retired: Sequence[int]
-) -> ByFeatures:
+def by_features(table: ItemTable, taken: frozenset[str], side: BundleSide) -> ByFeatures:
     """Directions of the table's new items, those that are ``taken`` left out.
 
     DataError where too few known items are there to learn from, or none is new. GateError where features
@@ -83,7 +80,7 @@ def by_features(
         raise DataError(f"no two known items share a value of --features: {'; '.join(design.words)}")
     features = _rows_of(design, 0, known.size)
     learned = learned_map(features, side.item_rows[known])
-    recovery = _recovery(learned, features, known, design, side, retired)
+    recovery = _recovery(learned, features, known, design, side)
     _check(recovery, learned)
     others = _rows_of(design, known.size, known.size + len(table.new))
     has = np.diff(others.indptr) > 0
@@ -105,18 +102,13 @@ def _rows_of(design: Design, start: int, end: int) -> FeatureRows:
 
 
 def _recovery(
-    learned: FeatureMap,
-    features: FeatureRows,
-    known: I64,
-    design: Design,
-    side: BundleSide,
-    retired: Sequence[int],
+    learned: FeatureMap, features: FeatureRows, known: I64, design: Design, side: BundleSide
 ) -> Recovery:
     """Known items left out, each as long as a new item is made."""
     users, items = side.relevant
     place = np.full(len(side.item_rows), -1)
     place[known] = np.arange(known.size)
-    asked = np.setdiff1d(np.unique(items[place[items] >= 0]), np.asarray(retired, np.int64))
+    asked = np.setdiff1d(np.unique(items[place[items] >= 0]), np.asarray(side.retired, np.int64))
     drawn = np.sort(stream(0, "items left out").permutation(asked)[:JUDGED])
     has = np.isin(items, drawn)
     pairs = users[has], items[has]
@@ -131,14 +123,14 @@ def _recovery(
     if side.many and drawn.size:
         made = side.fitted(np.concatenate(list(ways.values())))
         for name, part in zip(ways, np.split(made, len(ways)), strict=True):
-            recall[name] = _recall(side, pairs, drawn, part, retired)
+            recall[name] = _recall(side, pairs, drawn, part)
     return Recovery(known.size, design.words, learned.ridge, learned.explained, int(has.sum()), recall)
 
 
-def _recall(side: BundleSide, pairs: tuple[I64, I64], drawn: I64, rows: F32, retired: Sequence[int]) -> float:
+def _recall(side: BundleSide, pairs: tuple[I64, I64], drawn: I64, rows: F32) -> float:
     table = side.item_rows.copy()
     table[drawn] = rows
-    return recall_of_rows(side.user_rows, side.item_rows, table, pairs, side.bags, retired)
+    return recall_of_rows(side.user_rows, side.item_rows, table, pairs, side.bags, side.retired)
 
 
 def _alike(features: FeatureRows, at: I64, rows: F64) -> F64:

@@ -73,8 +73,8 @@ class NewPairs:
         users, items = side.user_rows, side.item_rows
         if not self.names:
             return np.empty((0, items.shape[1]), np.float32)
-        usual = min(REACH / len(items), 1.0) * len(users)
-        return folded_items(self.bags, users, items, usual, side.bags)
+        usual = min(REACH / (len(items) - len(side.retired)), 1.0) * len(users)
+        return folded_items(self.bags, users, items, usual, side.bags, side.retired)
 
 
 def users_of(

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.ids import encode_ids
 from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.arrays import F32
-from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import check_there, digest_of, scratch_folder, sha256_file
 from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.table import TableForm
+from recpress_edge.data.ids import FORMS, IdChoice, clean, refuse_twins
 from recpress_edge.data.log import Log
 from recpress_edge.data.readers.columns import ColumnChoice, parse_columns
 from recpress_edge.data.readers.delimited import named_separator
+from recpress_edge.data.readers.lines import parse_allowance
 from recpress_edge.data.readers.read import Reading, read_log
 from recpress_edge.data.readers.sources import all_files
 from recpress_edge.device.guard import STANDARD, Guard
@@ -96,6 +99,13 @@ class FoldInRequest:
     columns: str | None = None
     format: str = "auto"
     where: str | None = None
+    header: str | None = None
+    missing: str = ""
+    """Ids of the log that stand for no value, with commas between."""
+    ids: str | None = None
+    """One of data.ids.FORMS, of the log and the tables; None asks where it matters."""
+    skip_bad_lines: str = "0"
+    """Of each file."""
     min_interactions: int = 1
     """Fewest interactions with known users that an item is folded in from."""
     out: Path | None = None
@@ -133,6 +143,8 @@ class FoldInRequest:
             "--columns": self.columns is not None,
             "--format": self.format != "auto",
             "--where": self.where is not None,
+            "--header": self.header is not None,
+            "--missing": self.missing != "",
             "--min-interactions": self.min_interactions != 1,
         }
         table = ("item_id", "item_features", "table_encoding", "table_separator", "table_header")
@@ -143,8 +155,11 @@ class FoldInRequest:
         ):
             if not files and (idle := [flag for flag, given in flags.items() if given]):
                 raise ConfigError(f"{idle[0]} is of {owner}, and none are given. Leave it out.")
-        if self.table_header not in (None, "yes", "no"):
-            raise ConfigError(f"--table-header {self.table_header}: write yes or no")
+        for flag, header in (("--header", self.header), ("--table-header", self.table_header)):
+            if header not in (None, "yes", "no"):
+                raise ConfigError(f"{flag} {header}: write yes or no")
+        if self.ids is not None and self.ids not in FORMS:
+            raise unknown_name("ids", self.ids, list(FORMS))
         check_target(self.bundle, self.out, force=self.force)
 
     def _folded(self, bundle: Bundle, on_event: OnEvent) -> Folded:
@@ -166,12 +181,16 @@ class FoldInRequest:
             side = side if stored.history else side.with_seen(*found.seen)
             counted = found.counted
             made = made.with_more(found.names, found.vectors(side), found.counts)
-        by = self._by_features(made.names, side, item_ids, retired)
+        by = self._by_features(made.names, side, item_ids)
         if by is not None:
             made = made.with_more(by.names, side.fitted(by.directions), [0] * len(by.names))
-            counted = replace(counted, left_out=_still(counted.left_out, by))
+            counted = replace(counted, left_out=(*counted.left_out, *by.bare))
+        counted = replace(counted, left_out=_still(counted.left_out, made.names))
         if not made.names:
             raise DataError(_nothing(counted, log=bool(self.interactions)))
+        if self.ids != "as-written":
+            refuse_twins("item", made.names, item_ids)
+        encode_ids("item", made.names)  # DataError for what is no line
         emb, shrunk = _fitted(stored, made.rows)
         history = None
         if stored.history is not None:
@@ -192,7 +211,7 @@ class FoldInRequest:
         )
 
     def _by_features(
-        self, taken: Sequence[str], side: BundleSide, item_ids: Sequence[str], retired: Sequence[int]
+        self, taken: Sequence[str], side: BundleSide, item_ids: Sequence[str]
     ) -> ByFeatures | None:
         """Items that nothing else makes a row of; None where no table is given."""
         if not self.features:
@@ -200,18 +219,31 @@ class FoldInRequest:
         check_there(*self.features)
         form = TableForm(
             encoding=self.table_encoding,
-            separator=named_separator(self.table_separator) if self.table_separator else None,
+            separator=named_separator(self.table_separator, "--table-separator")
+            if self.table_separator
+            else None,
             header=None if self.table_header is None else self.table_header == "yes",
+            bad_lines=parse_allowance(self.skip_bad_lines),
         )
-        table = read_item_tables(AskedTables(self.features, self.item_id, self.item_features, form), item_ids)
-        return by_features(table, frozenset(taken), side, retired)
+        asked = AskedTables(
+            self.features, self.item_id, self.item_features, form, clean if self.ids == "cleaned" else str
+        )
+        return by_features(read_item_tables(asked, item_ids), frozenset(taken), side)
 
     def _read(self, scratch: Path, on_event: OnEvent) -> tuple[Log, dict[str, str]]:
         """The log, and the digests of its files by name."""
         files = all_files(self.interactions, scratch)
         check_there(*files)
-        choice = ColumnChoice(columns=parse_columns(self.columns)) if self.columns else None
-        reading = Reading(where=self.where, needs_times=False)
+        choice = ColumnChoice(
+            columns=parse_columns(self.columns) if self.columns else None,
+            header=None if self.header is None else self.header == "yes",
+        )
+        reading = Reading(
+            where=self.where,
+            ids=IdChoice(tuple(filter(None, self.missing.split(","))), self.ids),
+            bad_lines=parse_allowance(self.skip_bad_lines),
+            needs_times=False,
+        )
         found = read_log(files, self.format, choice, reading, progress=advance(on_event, "reading"))
         return found.log, {file.name: sha256_file(file) for file in files}
 
@@ -230,10 +262,10 @@ class _Made:
         return _Made((*self.names, *names), np.concatenate([self.rows, rows]), (*before, *counts))
 
 
-def _still(left_out: Sequence[str], by: ByFeatures) -> tuple[str, ...]:
-    """New items that neither interactions nor features make a row of."""
-    names = set(by.names)
-    return tuple(dict.fromkeys([*(name for name in left_out if name not in names), *by.bare]))
+def _still(left_out: Sequence[str], made: Sequence[str]) -> tuple[str, ...]:
+    """New items of which nothing made a row, each once."""
+    names = set(made)
+    return tuple(name for name in dict.fromkeys(left_out) if name not in names)
 
 
 def _fitted(stored: Stored, emb: F32) -> tuple[F32, int]:

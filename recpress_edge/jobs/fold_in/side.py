@@ -29,6 +29,8 @@ class BundleSide:
     """Whether the users are many, so that the reach of an item can be asked; one user has none."""
     history_rows: F32 | None = None
     """(I, D) of a history bundle: what each item adds to whoever consumed it."""
+    retired: tuple[int, ...] = ()
+    """Items that are in no list."""
 
     @property
     def bags(self) -> Bags | None:
@@ -50,19 +52,25 @@ class BundleSide:
     def fitted(self, directions: F64) -> F32:
         """Vectors (N, D) of new items that point there, as long as a new item is."""
         if not self.many:
-            return as_long_as(directions, self.item_rows).astype(np.float32)
-        return in_reach(directions, self.user_rows, self.item_rows, self.bags)
+            live = np.delete(self.item_rows, np.asarray(self.retired, np.int64), axis=0)
+            return as_long_as(directions, live).astype(np.float32)
+        return in_reach(directions, self.user_rows, self.item_rows, self.bags, self.retired)
 
 
 def side_of(bundle: Bundle, stored: Stored) -> BundleSide:
     """A bundle's own side: its users, and what its evaluation rows know of them."""
     rows = bundle.evaluation()
     if stored.history is not None:
-        return _of_histories(stored, stored.history, rows)
+        return replace(_of_histories(stored, stored.history, rows), retired=bundle.contract.retired)
     none = np.empty(0, np.int64), np.empty(0, np.int64)
     if rows is None or not bundle.contract.n_users:
         return BundleSide(
-            stored.item_rows, stored.user_rows, none, none, bundle.contract.profile == ALL_USERS
+            stored.item_rows,
+            stored.user_rows,
+            none,
+            none,
+            bundle.contract.profile == ALL_USERS,
+            retired=bundle.contract.retired,
         )
     users = np.maximum(rows.users, 0).astype(np.int64)  # of a bundle of one user they name nobody
     return BundleSide(
@@ -71,6 +79,7 @@ def side_of(bundle: Bundle, stored: Stored) -> BundleSide:
         (np.repeat(users, np.diff(rows.seen_indptr)), rows.seen_indices.astype(np.int64)),
         (np.repeat(users, np.diff(rows.relevant_indptr)), rows.relevant_indices.astype(np.int64)),
         bundle.contract.profile == ALL_USERS,
+        retired=bundle.contract.retired,
     )
 
 

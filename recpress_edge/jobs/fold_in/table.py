@@ -1,7 +1,7 @@
 """Tables of items, known and new, to feature columns of both."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,8 @@ class AskedTables:
     columns: str | None = None
     """As ``data import --item-features``, and of kind WORDS; None: every column."""
     form: TableForm = dataclasses.field(default_factory=TableForm)
+    clean: Callable[[str], str] = str
+    """What is done to its ids."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +57,11 @@ def read_item_tables(asked: AskedTables, item_ids: Sequence[str]) -> ItemTable:
     kinds: list[str | None] = []
     for path in asked.paths:
         table = read_side_table(path, asked.form, wanted, ID_NAMES["item"])
-        key = find_ids(table, "item", item_ids, asked.item_id, str)
+        key = find_ids(table, "item", item_ids, asked.item_id, asked.clean)
         specs = specs or _all_columns(table, key)
         places = [table.place(f"{_FLAG} {spec.column}", spec.column) for spec, _ in specs]
         kinds = kinds or [table.kind(place) for place in places]
-        _add_rows(found, table, key, places)
+        _add_rows(found, table, key, places, asked.clean)
     known = np.array([at for at, name in enumerate(item_ids) if name in found], np.int64)
     there = set(item_ids)
     new = tuple(name for name in found if name not in there)
@@ -97,10 +99,15 @@ def _all_columns(table: SideTable, key: int) -> list[tuple[FeatureSpec, str | No
 
 
 def _add_rows(
-    found: dict[str, tuple[str, list[str]]], table: SideTable, key: int, places: Sequence[int]
+    found: dict[str, tuple[str, list[str]]],
+    table: SideTable,
+    key: int,
+    places: Sequence[int],
+    clean: Callable[[str], str],
 ) -> None:
     for number, fields in table.rows:
-        name = fields[key].strip(" \t")
+        bare = fields[key].strip(" \t")
+        name = clean(bare) if bare else ""
         row = [fields[place] for place in places]
         where = f"{table.path} line {number}"
         if name and found.setdefault(name, (where, row))[1] != row:

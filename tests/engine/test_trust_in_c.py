@@ -147,10 +147,56 @@ def test_what_is_signed_reaches_the_application_s_function(in_c, bundle, place):
     ids=lambda text: repr(text[:40]),
 )
 def test_a_file_of_keys_is_read_as_python_reads_it(text, in_c, bundle, tmp_path):
-    """None of the keys is ours. A line with a control character is none, also where Python takes it."""
+    """None of the keys is ours."""
     files = (text.encode(), (bundle / SIGNATURE).read_bytes(), (bundle / MANIFEST).read_bytes())
-    found, wanted = in_c.check_signature(*files), of_python(tmp_path / "case", *files)
-    assert found == wanted or (found == "RP_BAD_KEYS" and ({"\x0b", "\0"} & set(text)))
+    assert in_c.check_signature(*files) == of_python(tmp_path / "case", *files)
+
+
+BREAKS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""Where Python's splitlines() ends a line."""
+
+
+@pytest.mark.parametrize("mark", [*BREAKS, "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH NO-BREAK SPACE}", "\x7f"])
+def test_no_key_hides_in_a_comment(mark, in_c, bundle, place, tmp_path):
+    """Our key, behind what an editor shows as one comment or as nothing."""
+    ours = public_path(place / "ours").read_text().strip()
+    rest = ((bundle / SIGNATURE).read_bytes(), (bundle / MANIFEST).read_bytes())
+    for text in (f"{LINE} me\n# them{mark}{ours}\n", f"{LINE} me{mark}{ours}\n", f"{LINE}\n{mark}# a\n"):
+        said = in_c.check_signature(text.encode(), *rest)
+        assert said in ("RP_UNTRUSTED", "RP_BAD_KEYS")
+        assert said == of_python(tmp_path / "case", text.encode(), *rest)
+
+
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"])
+def test_what_is_no_utf8_is_refused_wherever_it_stands(wrong, in_c, bundle, place, tmp_path):
+    ours, signature, manifest = (
+        keys_of(place, "ours"),
+        (bundle / SIGNATURE).read_bytes(),
+        (bundle / MANIFEST).read_bytes(),
+    )
+    keys = (b"# " + wrong + b"\n" + ours, signature, manifest)
+    assert in_c.check_signature(*keys) == of_python(tmp_path / "case", *keys) == "RP_BAD_KEYS"
+    noted = (ours, b'{"note": "' + wrong + b'", ' + signature.lstrip(b"{ \n"), manifest)
+    assert in_c.check_signature(*noted) == of_python(tmp_path / "case", *noted) == "RP_BAD_SIGNATURE"
+    text = f"{HEAD}{FILE}, ".encode() + b'"note": "' + wrong + b'"}'
+    assert in_c.check_file(text, "a", b"abc") == "RP_BAD_MANIFEST"
+    assert in_c.check_file(text.replace(wrong, "é\u2028\U0010ffff".encode()), "a", b"abc") == "RP_OK"
+
+
+PRIME = 2**255 - 19
+EIGHTH = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+
+
+@pytest.mark.parametrize("sign", [0, 1])
+@pytest.mark.parametrize("y", [0, 1, PRIME - 1, PRIME, PRIME + 1, EIGHTH, PRIME - EIGHTH])
+def test_a_key_whose_signatures_everybody_can_make_is_none(y, sign, in_c, bundle, place, tmp_path):
+    line = base64.b64encode((y | sign << 255).to_bytes(32, "little")).decode()
+    rest = ((bundle / SIGNATURE).read_bytes(), (bundle / MANIFEST).read_bytes())
+    keys = keys_of(place, "ours") + f"ed25519 {line} a friend\n".encode()
+    assert in_c.check_signature(keys, *rest) == of_python(tmp_path / "case", keys, *rest) == "RP_BAD_KEYS"
+    near = base64.b64encode(((y + 5) % 2**255).to_bytes(32, "little")).decode()
+    keys = keys_of(place, "ours") + f"ed25519 {near} a friend\n".encode()
+    assert in_c.check_signature(keys, *rest) == of_python(tmp_path / "case", keys, *rest) == "RP_OK"
 
 
 def test_a_key_is_found_wherever_it_stands(in_c, bundle, place):

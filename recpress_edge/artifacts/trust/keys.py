@@ -7,6 +7,7 @@ comment``, and a file of trusted keys is such lines: ``cat alice.pub bob.pub > t
 import base64
 import binascii
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ RAW_BYTES: Final = 32
 MAX_KEYS_BYTES: Final = 2**20
 MAX_PRIVATE_BYTES: Final = 2**16
 PUBLIC_SUFFIX: Final = ".pub"
+_PRIME: Final = 2**255 - 19
+_EIGHTH: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_WEAK: Final = frozenset({0, 1, _PRIME - 1, _EIGHTH, _PRIME - _EIGHTH})
+"""y of the points of order 1, 2, 4 and 8: everybody can make signatures of such a key."""
+_BLANKS: Final = " \t"
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -60,9 +67,14 @@ def ed25519(function: str) -> Any:
 def read_trusted(path: Path) -> dict[str, PublicKey]:
     """Keys by their ids; ConfigError for a file that is none, or has no key."""
     keys = {}
-    for number, line in enumerate(_text(path, MAX_KEYS_BYTES).splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            key = _public(f"{path}, line {number}", line)
+    # not splitlines(): what follows a U+2028 in a comment is that comment in every editor, and no key
+    for number, line in enumerate(_text(path, MAX_KEYS_BYTES).split("\n"), start=1):
+        bare = line.strip(_BLANKS)
+        where = f"{path}, line {number}"
+        if _CONTROL.search(line):
+            raise ConfigError(f"{where} holds a control character: {one_line(line[:60])!r}. Take it out.")
+        if bare and not bare.startswith("#"):
+            key = _public(where, bare)
             keys[key.id] = key
     if not keys:
         raise ConfigError(f"{path} has no key. Write lines as a .pub file of recpress-edge bundle keygen.")
@@ -70,8 +82,8 @@ def read_trusted(path: Path) -> dict[str, PublicKey]:
 
 
 def _public(where: str, line: str) -> PublicKey:
-    kind, _, rest = line.strip().partition(" ")
-    text, _, comment = rest.strip().partition(" ")
+    kind, _, rest = line.partition(" ")
+    text, _, comment = rest.strip(_BLANKS).partition(" ")
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -81,7 +93,9 @@ def _public(where: str, line: str) -> PublicKey:
             f"{where} is no public key: {one_line(line[:60])!r}. Expected is {KIND} BASE64 COMMENT, as "
             "recpress-edge bundle keygen writes it into FILE.pub."
         )
-    return PublicKey(raw, comment.strip())
+    if (int.from_bytes(raw, "little") & (2**255 - 1)) % _PRIME in _WEAK:
+        raise ConfigError(f"{where} is a key of small order, whose signatures everybody can make. Remove it.")
+    return PublicKey(raw, comment.strip(_BLANKS))
 
 
 def make_keys(path: Path, comment: str, passphrase: bytes | None = None) -> PublicKey:

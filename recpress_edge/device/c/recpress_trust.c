@@ -121,6 +121,23 @@ static int read_base64(text t, uint8_t *bytes, size_t n)
     return 1;
 }
 
+/* Whether these are texts of UTF-8 (RFC 3629): no longer forms, no surrogates, nothing beyond U+10FFFF. */
+static int is_utf8(text t)
+{
+    for (size_t i = 0; i < t.n;) {
+        const uint8_t first = (uint8_t)t.at[i++];
+        if (first < 0x80u) continue;
+        const unsigned more = first < 0xe0u ? 1u : first < 0xf0u ? 2u : 3u;
+        if (first < 0xc2u || first > 0xf4u || t.n - i < more) return 0;
+        const uint8_t second = (uint8_t)t.at[i];
+        if ((first == 0xe0u && second < 0xa0u) || (first == 0xedu && second > 0x9fu)) return 0;
+        if ((first == 0xf0u && second < 0x90u) || (first == 0xf4u && second > 0x8fu)) return 0;
+        for (unsigned k = 0; k < more; k++)
+            if (((uint8_t)t.at[i++] & 0xc0u) != 0x80u) return 0;
+    }
+    return 1;
+}
+
 /* ---- JSON (RFC 8259), read where it lies. Nothing calls itself: a stranger's file decides how deep it is. */
 
 typedef struct {
@@ -323,18 +340,38 @@ static int take_line(text *t, text *line)
     return 1;
 }
 
+/* Whether a key is a point of order 1, 2, 4 or 8, in any of its encodings: everybody can make its signatures. */
+static int is_weak(const uint8_t key[KEY])
+{
+    static const uint8_t eighth[2][KEY] = {
+        /* y of the points of order 8 */
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+         0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a}};
+    const uint8_t last = key[KEY - 1u] & 0x7fu;
+    unsigned i = 1;
+    for (unsigned e = 0; e < 2; e++)
+        if (last == eighth[e][KEY - 1u] && equal(key, eighth[e], KEY - 1u)) return 1;
+    while (i < KEY - 2u && key[i] == key[1]) i++;
+    if (key[i] != key[1]) return 0;
+    if (!key[1] && !last) return key[0] < 2u;                        /* 0 and 1 */
+    return key[1] == 0xffu && last == 0x7fu && key[0] - 0xecu <= 2u; /* -1, and 0 and 1 with p added */
+}
+
 /* Read a whole file of keys and keep the one with this id in `key`, where it has it: 1. 0 where not; or an error. */
 static int32_t find_key(text keys, const uint8_t *id, uint8_t key[KEY])
 {
     int32_t found = 0;
     int any = 0;
-    if (keys.n > RP_MAX_KEYS_BYTES) return RP_BAD_KEYS;
+    if (keys.n > RP_MAX_KEYS_BYTES || !is_utf8(keys)) return RP_BAD_KEYS;
     while (keys.n) {
         text line;
         uint8_t raw[KEY], own[DIGEST];
         if (!take_line(&keys, &line)) return RP_BAD_KEYS;
         if (!line.n || *line.at == '#') continue;
         if (!says(take_word_of(&line), "ed25519") || !read_base64(take_word_of(&line), raw, KEY)) return RP_BAD_KEYS;
+        if (is_weak(raw)) return RP_BAD_KEYS;
         any = 1;
         rp_sha256(own, raw, KEY);
         if (!equal(own, id, DIGEST)) continue;
@@ -355,7 +392,8 @@ static int read_signature(text file, stated *s)
 {
     static const char *const who[2] = {"schema", "key"}, *const what[2] = {"signed_sha256", "signature"};
     text schema, key, manifest, bytes, of[4];
-    if (file.n > RP_MAX_SIGNATURE_BYTES || !two_values(file, who, of) || !two_values(file, what, of + 2)) return 0;
+    if (file.n > RP_MAX_SIGNATURE_BYTES || !is_utf8(file)) return 0;
+    if (!two_values(file, who, of) || !two_values(file, what, of + 2)) return 0;
     return string_of(of[0], &schema) && says(schema, "recpress.signature/1") && string_of(of[1], &key) &&
            read_digest(key, s->key) && string_of(of[2], &manifest) && read_digest(manifest, s->manifest) &&
            string_of(of[3], &bytes) && read_base64(bytes, s->bytes, SIGNATURE);
@@ -402,7 +440,8 @@ int32_t rp_check_file(const char *manifest, size_t bytes, const char *name, cons
     text found[2], schema, sha256;
     uint8_t listed[DIGEST], own[DIGEST];
     uint64_t length;
-    if (bytes > RP_MAX_MANIFEST_BYTES || !two_values(whole, outer, found)) return RP_BAD_MANIFEST;
+    if (bytes > RP_MAX_MANIFEST_BYTES || !is_utf8(whole)) return RP_BAD_MANIFEST;
+    if (!two_values(whole, outer, found)) return RP_BAD_MANIFEST;
     if (!string_of(found[0], &schema) || !says(schema, "recpress.bundle/1") || !found[1].at) return RP_BAD_MANIFEST;
     if (!two_values(found[1], wanted, found)) return RP_BAD_MANIFEST;
     if (!found[0].at) return RP_UNLISTED;

@@ -28,7 +28,7 @@ extern "C" {
 /* Why a bundle is refused; 0 (RP_OK) where it is not. Other numbers than those of recpress.h. */
 enum {
     RP_NO_KEYS = -20,       /* the file of trusted keys has no key */
-    RP_BAD_KEYS = -21,      /* it has a line that is none, or is too large */
+    RP_BAD_KEYS = -21,      /* it has a line that is none, one of small order, or is too large */
     RP_NOT_SIGNED = -22,    /* there is no bundle.sig */
     RP_BAD_SIGNATURE = -23, /* bundle.sig is no signature: damaged, too large, or of another schema */
     RP_UNTRUSTED = -24,     /* signed by none of the trusted keys */

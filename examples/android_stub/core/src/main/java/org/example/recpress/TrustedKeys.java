@@ -1,14 +1,18 @@
 package org.example.recpress;
 
 import java.io.File;
+import java.math.BigInteger;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.NoSuchAlgorithmException;
 import java.security.PublicKey;
 import java.security.Signature;
 import java.security.spec.X509EncodedKeySpec;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * The keys whose bundles are taken: the file that Python's {@code --trusted} reads, one key a line.
@@ -22,6 +26,17 @@ public final class TrustedKeys {
     private static final String KIND = "ed25519";
     private static final int RAW_BYTES = 32;
     private static final int MAX_KEYS_CHARS = 1 << 20;
+    private static final BigInteger PRIME = BigInteger.ONE.shiftLeft(255).subtract(BigInteger.valueOf(19));
+    private static final BigInteger EIGHTH =
+            new BigInteger("2707385501144840649318225287225658788936804267575313519463743609750303402022");
+    /** y of the points of order 1, 2, 4 and 8: everybody can make signatures of such a key. */
+    private static final List<BigInteger> WEAK = Arrays.asList(
+            BigInteger.ZERO, BigInteger.ONE, PRIME.subtract(BigInteger.ONE), EIGHTH, PRIME.subtract(EIGHTH));
+    private static final Pattern CONTROL = Pattern.compile("[\\x00-\\x08\\x0b-\\x1f]");
+    /** At the ends of a line. */
+    private static final Pattern BLANKS = Pattern.compile("^[ \t]+|[ \t]+$");
+    /** A space, and blanks behind it. */
+    private static final Pattern WORD_END = Pattern.compile(" [ \t]*");
     /** What stands before a raw key in X.509 (RFC 8410). */
     private static final byte[] X509 = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 
@@ -37,9 +52,13 @@ public final class TrustedKeys {
             throw new BundleException(Fault.SIZE, "a file of trusted keys has " + text.length() + " characters");
         }
         Map<String, byte[]> keys = new HashMap<String, byte[]>();
-        for (String line : text.split("\n")) {
-            if (!line.trim().isEmpty() && !line.trim().startsWith("#")) {
-                byte[] raw = raw(line.trim().split("\\s+"));
+        for (String line : text.split("\r\n|\r|\n")) {
+            if (CONTROL.matcher(line).find()) {
+                throw new BundleException(Fault.FIELD, "a line of a file of trusted keys holds a control character");
+            }
+            String bare = BLANKS.matcher(line).replaceAll("");
+            if (!bare.isEmpty() && !bare.startsWith("#")) {
+                byte[] raw = raw(WORD_END.split(bare));
                 keys.put(BundleFiles.sha256(raw), raw);
             }
         }
@@ -90,7 +109,20 @@ public final class TrustedKeys {
             throw new BundleException(
                     Fault.FIELD, "a line of a file of trusted keys is no key: expected is " + KIND + " BASE64 COMMENT");
         }
+        if (isWeak(raw)) {
+            throw new BundleException(
+                    Fault.FIELD, "a trusted key is of small order: everybody can make its signatures");
+        }
         return raw;
+    }
+
+    private static boolean isWeak(byte[] raw) {
+        byte[] y = new byte[raw.length];
+        for (int i = 0; i < raw.length; i++) {
+            y[i] = raw[raw.length - 1 - i];
+        }
+        y[0] &= 0x7f;
+        return WEAK.contains(new BigInteger(y).mod(PRIME));
     }
 
     private static boolean verify(byte[] raw, byte[] signature, String domain, byte[] content)

@@ -289,7 +289,8 @@ def _swap(draft: Path, target: Path) -> None:
         draft.rename(target)
         return
     if exchange(draft, target):
-        draft.unlink() if draft.is_file() else named(_REMOVE_TREE)(draft, ignore_errors=True)
+        is_one = draft.is_file() or draft.is_symlink()
+        draft.unlink() if is_one else named(_REMOVE_TREE)(draft, ignore_errors=True)
         return
     old = Path(named(_NEW_FOLDER)(prefix=f".{target.name}.old.", dir=target.parent))
     target.replace(old / "was") if target.is_file() else target.rename(old / "was")

@@ -39,6 +39,16 @@ def test_what_an_index_may_not_ask_for(run, kind, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["draft", "patch"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le"])
+def test_an_index_is_utf8(run, encoding, tmp_path):
+    """As Java reads it."""
+    head, payload = fuzz_patches.unpacked(run.patch)
+    size = int.from_bytes(payload[:4], "little")
+    index = payload[4 : 4 + size].decode().encode(encoding)
+    data = fuzz_patches.repacked(head, len(index).to_bytes(4, "little") + index + payload[4 + size :])
+    assert "its index cannot be read" in refused(run, data, tmp_path / "draft")
+
+
 def test_the_counter_proof(run, tmp_path):
     (tmp_path / "patch").write_bytes(built(run, [entry()], STORED, b"body"))
     (tmp_path / "draft").mkdir()

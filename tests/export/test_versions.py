@@ -124,6 +124,24 @@ def test_killed_after_the_exchange_the_new_bundle_is_whole(bundle, items):
     assert roll_back(bundle.folder)[0].digest == first.digest
 
 
+def test_what_somebody_else_put_there_is_not_replaced(bundle, items):
+    where = previous_path(bundle.folder)
+    where.mkdir()
+    (where / "photo.jpg").write_text("mine")
+    with pytest.raises(ConfigError, match=r"\.previous is a folder without bundle\.json"):
+        updated(bundle, items)
+    assert (where / "photo.jpg").read_text() == "mine"
+    assert open_bundle(bundle.folder).digest == bundle.digest
+
+
+def test_a_version_before_that_lies_elsewhere_is_left_there(bundle, items, tmp_path):
+    elsewhere = shutil.copytree(bundle.folder, tmp_path / "elsewhere")
+    previous_path(bundle.folder).symlink_to(elsewhere)
+    updated(bundle, items)
+    assert open_bundle(elsewhere).digest == open_bundle(previous_path(bundle.folder)).digest == bundle.digest
+    assert drafts(bundle) == [] == list(bundle.folder.parent.glob(".bundle.previous.*"))
+
+
 @pytest.mark.parametrize("name", ["_copy_unchanged", "_check_unchanged", "write_manifest", "read_stored"])
 def test_a_failure_leaves_everything_as_it_was(bundle, items, monkeypatch, name):
     def fail(*args, **kwargs):

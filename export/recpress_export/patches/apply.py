@@ -10,6 +10,7 @@ from recpress_edge.artifacts.patch.unpack import unpack
 from recpress_edge.artifacts.trust.keys import PublicKey, read_trusted
 from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import storage_errors
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.opening import AnyBundle, open_any, self_test_any
 from recpress_export.update.versions import next_version, note_step
@@ -77,7 +78,8 @@ def apply_patch(folder: Path, path: Path, options: ApplyOptions) -> Applied:
     sizes = {name: int(facts["bytes"]) for name, facts in old.files.items()}
     sizes[MANIFEST] = (folder / MANIFEST).stat().st_size
     with next_version(old) as draft:
-        changed = unpack(patch, folder, sizes, draft)
+        with storage_errors(folder):
+            changed = unpack(patch, folder, sizes, draft)
         made = open_any(draft)
         if made.digest != patch.head.target:
             raise damaged(f"it makes bundle {made.digest[:16]}…, and states {patch.head.target[:16]}…")

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from recpress_edge.artifacts.manifest import MANIFEST
 from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import (
+    check_ours,
     exchange,
     new_directory,
     read_json,
@@ -39,9 +41,11 @@ def previous_path(folder: Path) -> Path:
 def next_version(bundle: AnyBundle) -> Iterator[Path]:
     """A folder to fill that takes the bundle's place in one step; the bundle becomes its ``.previous``.
 
-    Killed at any moment, the bundle's path holds the old version or the new one, whole.
+    Killed at any moment, the bundle's path holds the old version or the new one, whole. ConfigError where
+    somebody else's folder has the name of its ``.previous``.
     """
     folder = bundle.folder.resolve()
+    check_ours(previous_path(folder), MANIFEST)
     with new_directory(folder, force=True) as draft:
         yield draft
         if open_any(folder).digest != bundle.digest:

@@ -125,7 +125,7 @@ def _exactly(path: Path, file: BinaryIO, size: int) -> bytes:
 
 def _json(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        facts = json.loads(data)
+        facts = json.loads(data.decode("utf-8"))  # of bytes it takes UTF-16 too
     except (ValueError, RecursionError) as error:
         raise ArtifactError(
             f"{path} is damaged: its signature is not readable JSON: {error}", fault="json"

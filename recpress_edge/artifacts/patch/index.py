@@ -79,7 +79,7 @@ def index_bytes(entries: list[Entry]) -> bytes:
 def read_index(data: bytes, base: Mapping[str, int]) -> list[Entry]:
     """The files of the new bundle; ``base``: sizes of those before. ArtifactError if it cannot be right."""
     try:
-        listed = json.loads(data)["files"]
+        listed = json.loads(data.decode("utf-8"))["files"]  # of bytes it takes UTF-16 too
         entries = [_entry(facts) for facts in listed]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise damaged(f"its index cannot be read ({type(error).__name__})") from None

@@ -111,7 +111,7 @@ public final class Versions {
         if (gone.exists() && !previous.exists()) {
             disk.rename(gone, previous);
         }
-        if (next.exists()) { // whole, and not begun with: the call that made it starts over
+        if (isThere(next)) { // whole, and not begun with: the call that made it starts over
             disk.rename(next, draft);
             removeAll(draft);
         }
@@ -127,8 +127,16 @@ public final class Versions {
         }
     }
 
-    /** A new empty folder for the next version. */
-    File draft() throws IOException {
+    /** A new empty folder for the next version; PATH fault where somebody else's has the name of the one before. */
+    File draft() throws BundleException, IOException {
+        String[] kept = previous.list();
+        boolean ours = kept == null
+                ? !isThere(previous)
+                : kept.length == 0 || new File(previous, RecBundle.MANIFEST).isFile();
+        if (!ours) {
+            throw new BundleException(
+                    Fault.PATH, previous + " is no version of a bundle, and is not replaced. Move it away.");
+        }
         disk.makeFolder(draft);
         return draft;
     }
@@ -236,14 +244,27 @@ public final class Versions {
     }
 
     private void removeAll(File root) throws IOException {
+        if (isThere(root)) {
+            remove(root);
+        }
+    }
+
+    private void remove(File root) throws IOException {
         File[] inside = root.listFiles();
         if (inside != null && root.getCanonicalFile().equals(root.getAbsoluteFile())) { // no link to elsewhere
             for (File file : inside) {
-                removeAll(file);
+                remove(file);
             }
         }
-        if (root.exists()) {
-            disk.delete(root);
+        disk.delete(root);
+    }
+
+    /** Also of a link to nothing, which does not exist. */
+    private static boolean isThere(File file) {
+        if (file.exists()) {
+            return true;
         }
+        String[] names = file.getParentFile().list();
+        return names != null && Arrays.asList(names).contains(file.getName());
     }
 }

@@ -6,6 +6,8 @@ import static org.junit.Assert.assertTrue;
 import static org.junit.Assert.fail;
 
 import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -51,6 +53,41 @@ public class PatchTest {
         assertTrue(wrong.size() + " verdicts differ: " + wrong, wrong.isEmpty());
         System.out.println(made + " patches applied as in Python, " + refused + " refused as in Python");
         assertTrue(made >= 10 && refused >= 60);
+    }
+
+    @Test
+    public void whatIsSomebodyElsesIsNotReplaced() throws Exception {
+        Map<?, ?> stated = PatchFixtures.named("retired to retired");
+        File folder = PatchFixtures.copy(PatchFixtures.base(stated), home.newFolder());
+        File photo = new File(Versions.previous(folder), "photo.jpg");
+        assertTrue(photo.getParentFile().mkdir() && photo.createNewFile());
+        try {
+            Patch.apply(folder, PatchFixtures.patch(stated), null, BundleCheck.DIGESTS);
+            fail("replaced " + photo);
+        } catch (BundleException error) {
+            assertEquals(Fault.PATH, error.fault());
+        }
+        assertTrue(photo.isFile());
+        PatchFixtures.assertSame(PatchFixtures.base(stated), folder);
+        assertTrue(photo.delete());
+        Patch.apply(folder, PatchFixtures.patch(stated), null, BundleCheck.DIGESTS);
+        PatchFixtures.assertSame(PatchFixtures.made(stated), folder);
+    }
+
+    @Test
+    public void linksToNothingAreRemovedWithADraft() throws Exception {
+        Map<?, ?> stated = PatchFixtures.named("retired to retired");
+        File folder = PatchFixtures.copy(PatchFixtures.base(stated), home.newFolder());
+        File draft = new File(folder.getPath() + ".draft");
+        File outside = home.newFile();
+        assertTrue(draft.mkdir());
+        for (String target : new String[] {"nothing", outside.getPath()}) {
+            Files.createSymbolicLink(new File(draft, "link-" + target.length()).toPath(), Paths.get(target));
+        }
+        Files.createSymbolicLink(new File(folder.getPath() + ".next").toPath(), Paths.get("nothing"));
+        Patch.apply(folder, PatchFixtures.patch(stated), null, BundleCheck.DIGESTS);
+        PatchFixtures.assertSame(PatchFixtures.made(stated), folder);
+        assertTrue(outside.isFile());
     }
 
     @Test

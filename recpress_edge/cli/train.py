@@ -143,6 +143,11 @@ def say_from(args: argparse.Namespace, models: Sequence[TrainedModel]) -> None:
             say(args)
             rows = [f"{_rows_told(begun[side])} {side}" for side in ("users", "items")]
             say(args, f"from       {begun['folder']}: {'; '.join(rows)}")
+            if seen := begun.get("held_out_seen"):
+                say(
+                    args,
+                    f"seen       {seen:.1%} of what is held out, by the model before: figures gain",
+                )
             found = begun[OVERLAP]
             mean, decile = format_share(found["mean"]), format_share(found["lowest_decile"])
             both = f"{found['users']:,} users and {found['items']:,} items that both know"

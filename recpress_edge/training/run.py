@@ -38,6 +38,7 @@ from recpress_edge.training.trajectory import finish, has_stage, write_stage
 from recpress_edge.training.two_stages.run import train_two_stages
 from recpress_edge.training.warm.earlier import write_row_ids
 from recpress_edge.training.warm.moved import warm_facts
+from recpress_edge.training.warm.seen import write_train_pairs
 from recpress_edge.training.warm.start import started
 
 
@@ -105,7 +106,7 @@ def _train_ranking(
     if warm and start and kept.tables:
         facts["from"] = warm_facts(warm, start, kept.tables, data)
     if kept.tables:
-        facts |= write_row_ids(plan.folder, data)
+        facts |= {**write_row_ids(plan.folder, data), **write_train_pairs(plan.folder, data)}
     if isinstance(method, NetworkMethod):
         for name, document in method.documents(state.search).items():
             write_json(plan.folder / name, document)

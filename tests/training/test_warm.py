@@ -22,6 +22,7 @@ from recpress_edge.training.store import load_model
 from recpress_edge.training.warm.earlier import earlier_in, newest
 from recpress_edge.training.warm.gate import OVERLAP, check_overlap
 from recpress_edge.training.warm.moved import moved
+from recpress_edge.training.warm.seen import PAIRS_FILE, SAMPLE
 from recpress_edge.training.warm.start import started
 
 BEFORE = two_tastes(60, 80)
@@ -235,6 +236,58 @@ def test_a_cut_in_time_may_move_on(tmp_path):
     before = made("als_dim4", dataclasses.replace(BEFORE, protocol=was), tmp_path)
     after = made("als_dim4", dataclasses.replace(AFTER, protocol=now), tmp_path, before.folder)
     assert after.metadata["from"]["sha256"] == before.digest
+
+
+def rolled_on(data):
+    """The same log a while later: what was held out of every second user is train, with new ones behind."""
+    rng, ids = np.random.default_rng(0), np.arange(data.n_users)
+    odd = ids % 2 == 1
+    held = [(part.users(), part.indices.astype(np.int64)) for part in (data.valid, data.test)]
+    more = [(users[odd[users]], items[odd[users]]) for users, items in held]
+    train = data.train.users(), data.train.indices
+    parts = (data.train, data.valid, data.test)
+    known = [np.concatenate([part.pairs_of(np.array([user]))[1] for part in parts]) for user in ids]
+    free = [np.setdiff1d(np.arange(data.n_items), items) for items in known]
+    drawn = np.array([rng.permutation(one)[:4] for one in free])
+    made_of = [Interactions.from_pairs(*map(np.concatenate, zip(train, *more, strict=True)), 60, 80)]
+    for at, (users, items) in enumerate(held):
+        now = np.where(odd[users], drawn[users, at], items)
+        made_of.append(Interactions.from_pairs(users, now, 60, 80))
+    return dataclasses.replace(data, train=made_of[0], valid=made_of[1], test=made_of[2])
+
+
+@pytest.mark.parametrize("sample", [SAMPLE, 200])
+def test_a_model_of_a_later_state_is_refused_by_what_it_was_trained_on(tmp_path, monkeypatch, sample):
+    monkeypatch.setattr("recpress_edge.training.warm.seen.SAMPLE", sample)
+    later = made("bpr_dim4", rolled_on(BEFORE), tmp_path, training={"epochs": 2})
+    with pytest.raises(ConfigError, match=r"was trained on (4|5)\d\.\d% of what is held out of 'two-tastes'"):
+        made("bpr_dim4", BEFORE, tmp_path, later.folder)
+    with pytest.raises(ConfigError, match=r"--from newest: each bpr_dim4 of seed 0 .* earlier state"):
+        newest(parse_name("bpr_dim4"), 0, BEFORE, tmp_path)
+    first("bpr_dim4", tmp_path)  # the newest now, and of an earlier state
+    before = newest(parse_name("bpr_dim4"), 0, rolled_on(BEFORE), tmp_path)
+    after = made("bpr_dim4", rolled_on(BEFORE), tmp_path, before, training={"epochs": 2})
+    assert "held_out_seen" not in after.metadata["from"]
+
+
+def test_a_few_held_out_pairs_that_were_train_are_told(tmp_path, monkeypatch):
+    """Somebody deleted the last interactions, so that older ones are held out."""
+    monkeypatch.setattr("recpress_edge.training.warm.earlier.MOST_SEEN", 0.02)
+    before = first("bpr_dim4", tmp_path)
+    users, items = BEFORE.test.users(), BEFORE.test.indices.astype(np.int64)
+    items[5] = BEFORE.train.pairs_of(np.array([5]))[1][0]
+    one = (BEFORE.train.users() == 5) & (BEFORE.train.indices == items[5])
+    rest = Interactions.from_pairs(BEFORE.train.users()[~one], BEFORE.train.indices[~one], 60, 80)
+    data = dataclasses.replace(BEFORE, train=rest, test=Interactions.from_pairs(users, items, 60, 80))
+    after = made("bpr_dim4", data, tmp_path, before.folder, training={"epochs": 2})
+    assert after.metadata["from"]["held_out_seen"] == pytest.approx(1 / 120, abs=1e-6)
+
+
+def test_pairs_that_were_changed_are_damage(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    (before.folder / PAIRS_FILE).write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"train_pairs\.bin is not what model\.json states"):
+        earlier_in(str(before.folder), parse_name("bpr_dim4"), AFTER)
 
 
 def test_ids_without_anything_in_common_are_refused(tmp_path):

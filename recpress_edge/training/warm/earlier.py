@@ -15,6 +15,7 @@ from recpress_edge.data.store import open_dataset, stored_path
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import ModelName, UnknownModelError, parse_name
 from recpress_edge.training.store import OF_A_USER, TrainedModel, is_complete, load_model
+from recpress_edge.training.warm.seen import MOST_SEEN, seen_share
 
 IDS: Final = "ids"
 """Key of model.json: the digests of both lists of ids beside it."""
@@ -33,6 +34,8 @@ class Earlier:
     model: TrainedModel
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
+    seen: float = 0.0
+    """Share of what is held out now that it was trained on."""
 
     @property
     def digest(self) -> str:
@@ -104,8 +107,8 @@ def earlier_in(where: str, name: ModelName, data: Dataset) -> Earlier:
         raise ConfigError(f"--from {folder}: no trained model is there ({MODEL_FACTS} is missing)")
     model = load_model(folder, OF_A_USER)
     _check_alike(folder, model, name)
-    _check_unseen(model, data)
-    return Earlier(model, *_row_ids(folder, model))
+    share = _check_unseen(model, data)
+    return Earlier(model, *_row_ids(folder, model), share)
 
 
 def _check_alike(folder: Path, model: TrainedModel, name: ModelName) -> None:
@@ -142,7 +145,13 @@ def newest(name: ModelName, seed: int, data: Dataset, work: Path) -> str:
             f"--from {NEWEST}: no {name} of seed {seed} was trained on an earlier state of {data.name!r} "
             f"in {work / 'models'}. Give the folder of a model, or train the first one without --from."
         )
-    return max(found)[1]
+    for _, where in sorted(found, reverse=True):
+        if seen_share(Path(where), read_json(Path(where) / MODEL_FACTS), data) <= MOST_SEEN:
+            return where
+    raise ConfigError(
+        f"--from {NEWEST}: each {name} of seed {seed} in {work / 'models'} was trained on what is held out "
+        f"of {data.name!r} now: the log is in an earlier state than they saw. Train one without --from."
+    )
 
 
 def goes_on(name: ModelName) -> bool:
@@ -171,15 +180,16 @@ def _reason(name: ModelName) -> str:
     return "it is more than two tables whose rows belong to users and items"
 
 
-def _check_unseen(model: TrainedModel, data: Dataset) -> None:
-    """ConfigError where the held-out items of a data set may be among what the earlier model learned from.
+def _check_unseen(model: TrainedModel, data: Dataset) -> float:
+    """Share of the held-out pairs that the earlier model was trained on, a few at most.
 
-    A split that is drawn again on a log that grew holds out what was train before, and whatever goes on from
-    those tables has seen it. A split by time holds out what came after, of what the same split trained on.
+    ConfigError where they may be more. A split that is drawn again on a log that grew holds out what was
+    train before, and whatever goes on from those tables has seen it. A split by time holds out what came
+    after what the same split trained on, unless the log went back to an earlier state.
     """
     known = model.metadata["dataset"]
     if known["digest"] == data.digest():
-        return
+        return 0.0
     if DRAWN in data.protocol:
         raise ConfigError(
             f"--from {model.folder}: what is held out of {data.name!r} is drawn at random ({data.protocol}), "
@@ -194,6 +204,14 @@ def _check_unseen(model: TrainedModel, data: Dataset) -> None:
             f"({data.protocol}), so it may have learned from what is held out there, and every figure would "
             "be too good. Go on from a model of the same split, or train one without --from."
         )
+    share = seen_share(model.folder, model.metadata, data)
+    if share > MOST_SEEN:
+        raise ConfigError(
+            f"--from {model.folder}: it was trained on {share:.1%} of what is held out of {data.name!r}, so "
+            "that every figure would be too good: it is of a later state of the log, or ties in time fell "
+            "otherwise then. Go on from a model of an earlier state, or train one without --from."
+        )
+    return share
 
 
 def _is_later(before: str, now: str) -> bool:

@@ -84,6 +84,7 @@ def warm_facts(earlier: Earlier, start: Started, after: Tables, data: Dataset) -
         **{key: known[key] for key in ("name", "seed", "metrics", "sha256") if key in known},
         "folder": earlier.model.folder.name,
         "dataset": {key: known["dataset"].get(key) for key in ("name", "digest")},
+        **({"held_out_seen": round(earlier.seen, 6)} if earlier.seen else {}),
         **start.facts(),
         OVERLAP: found.facts(),
     }

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,6 +16,13 @@ os.unsetenv("LINES")
 
 
 _FSYNC = os.fsync
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays until the end: garbage is not looked for among it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session")

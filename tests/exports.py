@@ -2,15 +2,18 @@
 
 import dataclasses
 import inspect
+import shutil
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from bundles import evaluation
 from safetensors.numpy import save
 
-from recpress_edge.artifacts.bundle import HISTORY, Bundle, Contract, Evaluation
+from recpress_edge.artifacts.bundle import HISTORY, Bundle, Contract, Evaluation, open_bundle
 from recpress_edge.artifacts.fold_in import FoldIn, QuantizedHistory, read_fold_in, write_fold_in
 from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS, writer_of
 from recpress_edge.artifacts.integers import rounded_rows
@@ -143,11 +146,25 @@ def with_fold_in(folder, source):
 def exported(
     folder: Path, recipe: str = "int8-dim", file_format: str = "onnx", user: str | None = None
 ) -> Bundle:
-    """A bundle of 70 users, or of one, and 120 items 'item-0' … 'item-119'."""
-    source = make_source(folder.parent / f"{folder.name}-model", n_items=N_ITEMS, dim=DIM)
+    """A bundle of 70 users, or of one, and 120 items 'item-0' … 'item-119', and its model beside it.
+
+    Each is made once in a process, and copied.
+    """
+    made = Path(_exported(folder.name, recipe, file_format, user).name)
+    shutil.copytree(made, folder.parent, dirs_exist_ok=True)
+    return open_bundle(folder)
+
+
+@cache
+def _exported(name: str, recipe: str, file_format: str, user: str | None) -> TemporaryDirectory[str]:
+    made = TemporaryDirectory(prefix="recpress-exported-")
+    folder = Path(made.name)
+    source = make_source(folder / f"{name}-model", n_items=N_ITEMS, dim=DIM)
     source = dataclasses.replace(source, file_format=file_format)
-    subject = SingleUser(source, user) if user else AllUsers(source)
-    return build(subject, RECIPES[recipe], folder, gate=NO_GATE).bundle
+    build(
+        SingleUser(source, user) if user else AllUsers(source), RECIPES[recipe], folder / name, gate=NO_GATE
+    )
+    return made
 
 
 def rows(count: int, purpose: str = "new rows") -> np.ndarray:

@@ -179,7 +179,7 @@ def _other() -> list[Build]:
         Build(
             WASM,
             (*ZIG, "-target", "wasm32-wasi"),
-            ("-O3", "-mcpu=generic+simd128"),
+            ("-O3", "-s", "-mcpu=generic+simd128"),  # -s as --build has it: zig compiles one libc for both
             NODE,
             kernel="kernel_wasm.h",
         ),

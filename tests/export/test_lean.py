@@ -37,6 +37,7 @@ from recpress_export.two_stages.build import build_two_stages
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/bundle-1.schema.json").read_text())
 SCALED = [
     (name, recipe)

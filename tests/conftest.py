@@ -19,7 +19,7 @@ _FSYNC = os.fsync
 
 
 def pytest_collection_finish() -> None:
-    """What is imported and collected stays until the end: garbage is not looked for among it again and again."""
+    """What is imported and collected stays: garbage is not looked for among it again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)

@@ -10,6 +10,8 @@ from recpress_edge.device.process import NOWHERE, Enclosure, Program
 
 ASKING = (
     "recpress_edge.device.apart",
+    "recpress_edge.device.clicks.apart",
+    "recpress_edge.device.two_stages.apart",
     "recpress_export.inspect_apart",
     "recpress_export.networks.source_file",
 )

@@ -13,6 +13,7 @@ from recpress_edge.device.reference_file import FileReference
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.training.store import load_model
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 FEW = ["--epochs", "4", "--set", "evaluate_every=2", "--set", "method.batch_users=20"]
 
 

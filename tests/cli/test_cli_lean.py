@@ -11,6 +11,8 @@ from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.cli import main
 from recpress_edge.device.recommender import Recommender
 
+pytestmark = pytest.mark.usefixtures("workers_here")
+
 
 @pytest.fixture
 def bundle(tmp_path):

@@ -11,6 +11,8 @@ from exports import exported, items_file
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.cli import bundle, main
 
+pytestmark = pytest.mark.usefixtures("workers_here")
+
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory):

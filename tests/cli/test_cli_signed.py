@@ -11,6 +11,8 @@ from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.cli import main
 
+pytestmark = pytest.mark.usefixtures("workers_here")
+
 
 @pytest.fixture
 def key(tmp_path):

@@ -9,6 +9,7 @@ from made_two_stages import following_log
 from recpress_edge.cli import main
 from recpress_edge.jobs.rankers.two_stages import TwoStageExportRequest
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 SETTINGS = (
     "method.positives=5",
     "method.candidates=25",

@@ -5,8 +5,6 @@ import itertools
 import lzma
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import tracemalloc
 from pathlib import Path
@@ -16,15 +14,19 @@ import pytest
 from bundles import make_bundle
 from damage import resign
 from exports import exported, items_file
+from forks import end_of, killed
 
 from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.patch import unpack as unpacking
 from recpress_edge.artifacts.patch.header import read_patch
 from recpress_edge.artifacts.patch.unpack import unpack
 from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private
 from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.core import files
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.core.rng import stream
+from recpress_export.patches import apply as applying
 from recpress_export.patches.apply import ApplyOptions, apply_patch
 from recpress_export.patches.make import make_patch
 from recpress_export.patches.match import found_runs, in_place, operations
@@ -32,6 +34,7 @@ from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 from recpress_export.update.versions import previous_path, roll_back
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 QUICK = ApplyOptions(self_test=False)
 
 
@@ -291,27 +294,28 @@ def test_five_updates_over_a_bad_line(tmp_path, keys):
     assert open_bundle(device).digest == open_bundle(versions[4]).digest
 
 
-_KILLED = """\
-import os, signal, sys
-from pathlib import Path
-from recpress_edge.artifacts.patch import unpack as unpacking
-from recpress_edge.core import files
-from recpress_export.patches import apply
-from recpress_export.update import versions
-places = {
-    "first file": (unpacking, "_write"), "checked": (apply, "note_step"),
-    "kept": (files, "_sync_tree"), "exchanged": (files, "sync_folder"),
+PLACES = {
+    "first file": (unpacking, "_write"),
+    "checked": (applying, "note_step"),
+    "kept": (files, "_sync_tree"),
+    "exchanged": (files, "sync_folder"),
 }
-module, name = places[sys.argv[3]]
-real, left = getattr(module, name), [int(sys.argv[4])]
-def killed(*args):
-    left[0] -= 1
-    if left[0] < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args)
-setattr(module, name, killed)
-apply.apply_patch(Path(sys.argv[1]), Path(sys.argv[2]), apply.ApplyOptions(self_test=False))
-"""
+
+
+def apply_killed(folder, patch, place, turn):
+    """The exit code of a process that dies before this call of a function."""
+    (module, name), left = PLACES[place], [turn]
+    real = getattr(module, name)
+
+    def die(*args):
+        left[0] -= 1
+        return real(*args) if left[0] >= 0 else killed()
+
+    def work():
+        setattr(module, name, die)
+        apply_patch(folder, patch, QUICK)
+
+    return end_of(work)
 
 
 @pytest.mark.parametrize(
@@ -328,8 +332,7 @@ apply.apply_patch(Path(sys.argv[1]), Path(sys.argv[2]), apply.ApplyOptions(self_
 )
 def test_killed_at_any_moment_the_bundle_is_whole_and_the_next_call_ends_it(device, versions, place, turn):
     folder, patch = device
-    words = [sys.executable, "-c", _KILLED, folder, patch, place, str(turn)]
-    assert subprocess.run(words, check=False).returncode in (-9, 0)
+    assert apply_killed(folder, patch, place, turn) in (-9, 0)
     old, new = versions["onnx"]
     assert the_same(folder, old) or the_same(folder, new)
     for draft in folder.parent.glob(".*draft-*"):  # as old as it would be after a restart

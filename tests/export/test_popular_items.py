@@ -20,6 +20,8 @@ from recpress_export.subjects.history import History
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import retirement
 
+pytestmark = pytest.mark.usefixtures("workers_here")
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):

@@ -50,7 +50,7 @@ def test_tensors_in_a_file_next_to_it_are_taken_in(path):
 
 
 @pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "link", "", ".", "absent"])
-def test_a_file_elsewhere_is_never_read(path, location):
+def test_a_file_elsewhere_is_never_read(path, location, workers_here):
     (path.parent.parent / "secret").write_bytes(bytes(4 * 41 * 16))
     (path.parent / "link").symlink_to("../secret")
     outside_data(path, location)

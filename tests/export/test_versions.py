@@ -1,14 +1,14 @@
 """An update takes the bundle's place whole or not at all, and can be taken back."""
 
+import importlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from exports import exported, items_file
+from forks import end_of, killed
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core import files
@@ -19,22 +19,28 @@ from recpress_export.update.changes import read_changes
 from recpress_export.update.versions import previous_path, roll_back
 
 pytestmark = pytest.mark.usefixtures("workers_here")
-# Kills itself (as a power cut would) just before or after a call, in the middle of an update.
-KILL = """\
-import importlib, os, signal, sys
-from pathlib import Path
-from recpress_export.update.changes import read_changes
-from recpress_export.update.apply import update_bundle
-module, name, when, folder, items = sys.argv[1:]
-owner = importlib.import_module(module)
-real = getattr(owner, name)
-def die(*args, **kwargs):
-    if when == "after":
-        real(*args, **kwargs)
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(owner, name, die)
-update_bundle(Path(folder), read_changes(Path(items)), None, force=False)
-"""
+
+
+def update_killed(bundle, items, place, when, turn=0):
+    """The exit code of an update that dies just before or after this call of a function."""
+    module, name = place
+    owner, left = importlib.import_module(module), [turn]
+    real = getattr(owner, name)
+
+    def die(*args, **kwargs):
+        left[0] -= 1
+        if left[0] >= 0:
+            return real(*args, **kwargs)
+        if when == "after":
+            real(*args, **kwargs)
+        return killed()
+
+    def work():
+        setattr(owner, name, die)
+        updated(bundle, items)
+
+    return end_of(work)
+
 
 STEPS = [
     ("recpress_export.update.apply", "_copy_unchanged", "before"),
@@ -68,9 +74,7 @@ def updated(bundle, items):
 
 @pytest.mark.parametrize(("module", "name", "when"), STEPS, ids=lambda part: part.rpartition(".")[2])
 def test_killed_at_any_moment_the_bundle_is_whole(bundle, items, module, name, when):
-    args = [sys.executable, "-c", KILL, module, name, when, str(bundle.folder), str(items)]
-    killed = subprocess.run(args, capture_output=True, text=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert update_killed(bundle, items, (module, name), when) == -signal.SIGKILL
     there = open_bundle(bundle.folder)  # every digest is checked
     # _swap is also what puts .previous in place, so dying in or behind it is dying before the exchange.
     assert there.digest == bundle.digest
@@ -104,21 +108,8 @@ def test_killed_after_the_exchange_the_new_bundle_is_whole(bundle, items):
     """Where there is a ``.previous``, the first exchange is its own; the second is the bundle's."""
     first = updated(bundle, items)
     more = items_file(items.with_name("more.npz"), append_ids=["b"])
-    code = KILL.replace("def die", "calls = []\ndef die").replace(
-        "    os.kill", "    calls.append(1)\n    if len(calls) < 2:\n        return True\n    os.kill"
-    )
-    args = [
-        sys.executable,
-        "-c",
-        code,
-        "recpress_edge.core.files",
-        "exchange",
-        "after",
-        str(first.folder),
-        str(more),
-    ]
-    killed = subprocess.run(args, capture_output=True, text=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    place = ("recpress_edge.core.files", "exchange")
+    assert update_killed(first, more, place, "after", turn=1) == -signal.SIGKILL
     assert open_bundle(bundle.folder).item_ids()[-1] == "b"
     assert open_bundle(previous_path(bundle.folder)).digest == first.digest
     assert roll_back(bundle.folder)[0].digest == first.digest

@@ -91,7 +91,7 @@ def rows_of_features(log: str, model: TrainedModel, data: Dataset, chosen: I64) 
     none = np.empty(0, np.int64)
     side = BundleSide(model.tables.item_emb, model.tables.user_emb, (none, none), (none, none), many=True)
     side = side.with_seen(data.train.users().astype(np.int64), data.train.indices.astype(np.int64))
-    made = by_features(table, frozenset(), side, ())
+    made = by_features(table, frozenset(), side)
     places = {name: place for place, name in enumerate(made.names)}
     mean = side.item_rows.mean(axis=0, dtype=np.float64)
     rows = [

@@ -145,9 +145,9 @@ def newest(name: ModelName, seed: int, data: Dataset, work: Path) -> str:
             f"--from {NEWEST}: no {name} of seed {seed} was trained on an earlier state of {data.name!r} "
             f"in {work / 'models'}. Give the folder of a model, or train the first one without --from."
         )
-    for _, where in sorted(found, reverse=True):
-        if seen_share(Path(where), read_json(Path(where) / MODEL_FACTS), data) <= MOST_SEEN:
-            return where
+    for _, folder in sorted(found, reverse=True):
+        if seen_share(Path(folder), read_json(Path(folder) / MODEL_FACTS), data) <= MOST_SEEN:
+            return folder
     raise ConfigError(
         f"--from {NEWEST}: each {name} of seed {seed} in {work / 'models'} was trained on what is held out "
         f"of {data.name!r} now: the log is in an earlier state than they saw. Train one without --from."

@@ -1,11 +1,50 @@
-"""The tables of docs/results/life.md: new items, and bytes of bundles and patches."""
+"""The tables of docs/results/life.md: nights, new items, and bytes of bundles and patches."""
 
 from collections.abc import Iterator
 
-from result_tables import Result, short, table
+from result_tables import Result, interval, short, table
 
 SIDES = {"features": "made from features", "folded_in": "folded in", "trained": "trained with"}
+SIDE = {"warm": "goes on", "cold": "anew"}
 NIGHT = {"new items": "new items folded in", "warm": "retrained, going on", "cold": "retrained anew"}
+
+
+def nights(*results: Result) -> str:
+    """Each night from the last model and from the start, and the difference."""
+    headers = ["log", "night", "model", "CPU s", "Recall@10", "Recall@50", "NDCG@10", "overlap@10"]
+    return table(headers, [row for result in results for row in _nights(result)])
+
+
+def _nights(result: Result) -> Iterator[list[str]]:
+    for line in result["nights"]:
+        for side in ("warm", "cold"):
+            if side not in line:
+                continue
+            found = line[side]
+            yield [
+                result["log"],
+                str(line["night"]),
+                SIDE[side] if line["night"] else "the first",
+                f"{found['cpu_s']:.0f}",
+                *(short(found[name]) for name in ("recall@10", "recall@50", "ndcg@10")),
+                short(found["overlap@10"]["mean"]) if found["overlap@10"] else "",
+            ]
+
+
+def gains(*results: Result) -> str:
+    """What going on costs of the time, and by how much its figures differ, each night."""
+    headers = ["log", "night", "share of the CPU time", "Recall@10", "Recall@50", "NDCG@10"]
+    rows = [
+        [
+            result["log"],
+            str(line["night"]),
+            short(line["warm"]["cpu_s"] / line["cold"]["cpu_s"], 2),
+            *(interval(line["warm - cold"][name]) for name in ("recall@10", "recall@50", "ndcg@10")),
+        ]
+        for result in results
+        for line in result["nights"][1:]
+    ]
+    return table(headers, rows)
 
 
 def folded(*results: Result) -> str:

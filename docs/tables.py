@@ -57,7 +57,11 @@ TWO_STAGES: Final = "docs/results/two-stages.md"
 STAGED_SETS: Final = ("two-stages-ml-100k",)
 CELLS: Final = ("cells-ml-100k",)
 LIFE: Final = "docs/results/life.md"
-LIVED: Final = {"folded-items": ("ml-1m", "citeulike"), "bundle-bytes": ("citeulike",)}
+LIVED: Final = {
+    "nightly": ("ml-1m", "citeulike"),
+    "folded-items": ("ml-1m", "citeulike"),
+    "bundle-bytes": ("ml-1m", "citeulike"),
+}
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -150,6 +154,8 @@ BLOCKS: Final = {
     **{
         name: Block((LIFE,), tuple(f"{file}-{log}" for log in LIVED[file]), text)
         for name, file, text in (
+            ("nights", "nightly", life_tables.nights),
+            ("night-gains", "nightly", life_tables.gains),
             ("folded-items", "folded-items", life_tables.folded),
             ("bundle-bytes", "bundle-bytes", life_tables.bundles),
             ("patch-bytes", "bundle-bytes", life_tables.patches),

@@ -1,15 +1,22 @@
 """recpress_trust.c behind ctypes, with Python's check of signatures as the application's function."""
 
 import ctypes
+import hashlib
+import json
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bundles import make_bundle
 from engine_programs import HERE, SANITIZED, SOURCES, STRICT, TIMEOUT_S
 
+from recpress_edge.artifacts.bundle import MANIFEST
+from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.artifacts.trust.ed25519 import verify
+from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private
+from recpress_edge.artifacts.trust.signature import sign_bundle
 
 CODES: Final = {
     name: int(value)
@@ -74,6 +81,37 @@ class TrustInC:
         """A code in words."""
         said: bytes = self._library.rp_trust_words(code)
         return said.decode()
+
+
+def make_both_keys(folder: Path) -> None:
+    """Keys of two people, 'ours' and 'theirs'."""
+    for name in ("ours", "theirs"):
+        make_keys(folder / name, f"{name} of a test")
+
+
+def keys_of(place: Path, *names: str) -> bytes:
+    """A file of trusted keys."""
+    return "".join(f"# {name}\n{public_path(place / name).read_text()}" for name in names).encode()
+
+
+def signed_bundle(place: Path) -> Path:
+    """A small bundle, signed by us."""
+    folder: Path = make_bundle(place / "bundle", n_users=5, n_items=40, n_tests=3).folder
+    sign_bundle(folder, read_private(place / "ours"), (folder / MANIFEST).read_bytes())
+    return folder
+
+
+def small_files(place: Path, bundle: Path) -> tuple[bytes, bytes, bytes, bytes]:
+    """Trusted keys, the signature of a short manifest, that manifest, and the file that it lists."""
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    name = next(name for name in manifest["files"] if name.startswith("model"))
+    manifest["files"]["model.bin"] = manifest["files"][name]
+    small = {key: manifest[key] for key in ("schema", "name", "contract", "files")} | {"note": 'é "\n'}
+    data = json.dumps(small).encode()
+    stated = sign_bundle(place, read_private(place / "ours"), data)
+    assert stated.signed_sha256 == hashlib.sha256(data).hexdigest()
+    keys, signature = keys_of(place, "theirs", "ours"), (place / SIGNATURE).read_bytes()
+    return keys, signature, data, (bundle / name).read_bytes()
 
 
 def compiled_library(folder: Path) -> TrustInC:

@@ -9,14 +9,22 @@ import shutil
 import subprocess
 
 import pytest
-from bundles import make_bundle
 from engine_programs import ROOT, SOURCES, in_ci
-from engine_trust import CODES, compiled_library, compiled_turns, turns
+from engine_trust import (
+    CODES,
+    compiled_library,
+    compiled_turns,
+    keys_of,
+    make_both_keys,
+    signed_bundle,
+    small_files,
+    turns,
+)
 
 from recpress_edge.artifacts.bundle import MANIFEST
 from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.artifacts.trust.checks import check_folder
-from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private, read_trusted
+from recpress_edge.artifacts.trust.keys import public_path, read_private, read_trusted
 from recpress_edge.artifacts.trust.signature import DOMAIN, sign_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.rng import stream
@@ -38,8 +46,7 @@ def place(tmp_path_factory):
     if shutil.which("gcc") is None:
         pytest.fail("gcc is not here") if in_ci() else pytest.skip("gcc is not here")
     folder = tmp_path_factory.mktemp("trust")
-    for name in ("ours", "theirs"):
-        make_keys(folder / name, f"{name} of a test")
+    make_both_keys(folder)
     return folder
 
 
@@ -51,13 +58,7 @@ def in_c(place):
 @pytest.fixture(scope="module")
 def bundle(place):
     """Signed by us."""
-    folder = make_bundle(place / "bundle", n_users=5, n_items=40, n_tests=3).folder
-    sign_bundle(folder, read_private(place / "ours"), (folder / MANIFEST).read_bytes())
-    return folder
-
-
-def keys_of(place, *names):
-    return "".join(f"# {name}\n{public_path(place / name).read_text()}" for name in names).encode()
+    return signed_bundle(place)
 
 
 def of_python(folder, keys, signature, manifest):
@@ -304,18 +305,7 @@ def test_it_needs_no_library(place):
 
 
 def test_damaged_files_are_refused_within_memory(bundle, place):
-    manifest = json.loads((bundle / MANIFEST).read_text())
-    name = next(name for name in manifest["files"] if name.startswith("model"))
-    manifest["files"]["model.bin"] = manifest["files"][name]
-    small = {key: manifest[key] for key in ("schema", "name", "contract", "files")} | {"note": 'é "\n'}
-    (bundle / "small.json").write_text(json.dumps(small))
-    data = (bundle / "small.json").read_bytes()
-    stated = sign_bundle(place, read_private(place / "ours"), data)
-    assert stated.signed_sha256 == hashlib.sha256(data).hexdigest()
-    files = (
-        *(keys_of(place, "theirs", "ours"), (place / SIGNATURE).read_bytes(), data),
-        (bundle / name).read_bytes(),
-    )
+    files = small_files(place, bundle)
     found = turns(compiled_turns(place), files, 0, TURNS)
     cuts = sum(map(len, files[:3]))
     assert sum(of_signature for of_signature, _ in found.values()) == cuts + TURNS

@@ -41,9 +41,9 @@ from recpress_edge.models.two_stages.settings import RerankConfig
 
 Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
-Warm = Literal["rows", "settings", "lists"]
-"""What a model takes from an earlier one: its rows, where tables are what it learns row by row, and settings;
-settings alone, and it is computed again; nothing, and its lists are compared with the earlier ones."""
+Warm = Literal["rows", "lists"]
+"""What an earlier model is to a new one: where it begins, rows and settings, of tables that are learned row by
+row; of tables that are computed again, what its lists are compared with."""
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
 LARGE_TEACHER_DIMS: Final[Mapping[int, int]] = {LARGE: 400, 100_000: 200}
@@ -88,7 +88,7 @@ class MethodRow:
     stages: bool = False
     """Ranks again what a first stage found, which is part of it."""
     warm: Warm | None = None
-    """What it takes from an earlier model of its kind; None: nothing, so that it does not go on from one."""
+    """What an earlier model of its kind is to it; None: nothing, so that it takes none."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -292,7 +292,7 @@ METHODS: Final[dict[str, MethodRow]] = {
     "puresvd": _closed_row("svd:PureSVD", PureSVDConfig),
     "als": _closed_row("als:ALS", ALSConfig, weighted=True, warm="lists"),
     "itemknn": _closed_row("itemknn:ItemKNN", ItemKNNConfig, **_RANKS),
-    "ease": _closed_row("ease:EASE", EASEConfig, warm="settings", **_RANKS),
+    "ease": _closed_row("ease:EASE", EASEConfig, **_RANKS),
     "ensemble": _closed_row("ensemble:Ensemble", EnsembleConfig, **_RANKS),
     "lr": _click_row("LR", clicks.LRConfig, has_dim=False),
     "fm": _click_row("FM", clicks.FMConfig),

@@ -103,7 +103,6 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "soft warm teacher": Settings({}, {"epochs": 14, "evaluate_every": 2, "patience": 0}),
     "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 0}),
     "als warm": _AT_ONCE,
-    "ease warm": _AT_ONCE,
     # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
     "soft teacher": Settings(
         {"start": "noise", "score": "cosine", "learning_rate": 0.1, "temperature": 0.15}, {"epochs": 30}

@@ -42,8 +42,8 @@ from recpress_edge.models.two_stages.settings import RerankConfig
 Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
 Warm = Literal["rows", "lists"]
-"""What an earlier model is to a new one: where it begins, rows and settings, of tables that are learned row by
-row; of tables that are computed again, what its lists are compared with."""
+"""What an earlier model is to a new one. Where tables are learned row by row, it begins with its rows and has
+its settings; tables that are computed again have their lists compared with the earlier ones."""
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
 LARGE_TEACHER_DIMS: Final[Mapping[int, int]] = {LARGE: 400, 100_000: 200}

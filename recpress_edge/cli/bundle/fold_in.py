@@ -73,6 +73,15 @@ examples:
         help="fold in only items that at least N known users were with (default: 1)",
     )
     _add_feature_options(fold_in)
+    _add_reading_options(fold_in)
+    fold_in.add_argument("--out", type=Path, metavar="DIR", help="write there and leave BUNDLE alone")
+    fold_in.add_argument("--force", action="store_true", help="replace what is at --out")
+    add_guard_options(fold_in)
+    add_trust_options(fold_in)
+    fold_in.set_defaults(func=_run)
+
+
+def _add_reading_options(fold_in: argparse.ArgumentParser) -> None:
     fold_in.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku")
     fold_in.add_argument("--format", default="auto", help="of the log (default: the file shows it)")
     fold_in.add_argument("--where", metavar="SQL", help="count only rows for which this holds")
@@ -92,11 +101,6 @@ examples:
         metavar="N|P%",
         help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
     )
-    fold_in.add_argument("--out", type=Path, metavar="DIR", help="write there and leave BUNDLE alone")
-    fold_in.add_argument("--force", action="store_true", help="replace what is at --out")
-    add_guard_options(fold_in)
-    add_trust_options(fold_in)
-    fold_in.set_defaults(func=_run)
 
 
 def _add_feature_options(fold_in: argparse.ArgumentParser) -> None:

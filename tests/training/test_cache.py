@@ -68,7 +68,7 @@ def test_a_fine_tuned_model_is_made_from_the_very_model_that_it_names(tmp_path):
 def test_what_a_finished_folder_holds(tmp_path):
     model, _ = _ensure(tmp_path)
     files = sorted(path.name for path in model.folder.iterdir())
-    assert files == [".lock", "items.txt", "model.json", "model.safetensors", "users.txt"]
+    assert files == [".lock", "items.txt", "model.json", "model.safetensors", "train_pairs.bin", "users.txt"]
     metadata = json.loads((model.folder / "model.json").read_text())
     assert metadata["schema"] == "recpress.model/1"
     assert (metadata["n_users"], metadata["n_items"], metadata["dim"]) == (60, 80, 4)

@@ -87,4 +87,4 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path, teacher, name)
     assert kinds.count("epoch") < EPOCHS  # it did not start over
     assert sha256_file(resumed / "model.safetensors") == sha256_file(whole / "model.safetensors")
     files = sorted(path.name for path in resumed.iterdir())
-    assert files == [".lock", "items.txt", "model.json", "model.safetensors", "users.txt"]
+    assert files == [".lock", "items.txt", "model.json", "model.safetensors", "train_pairs.bin", "users.txt"]

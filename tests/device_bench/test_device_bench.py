@@ -58,7 +58,7 @@ def bench(*arguments, cwd):
 
 
 def called(*arguments, cwd):
-    """As ``bench``, in this process: for what ends before anything is measured."""
+    """As ``bench``, in this process, which has imported everything: what is measured has its own ones."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -191,7 +191,9 @@ def test_a_run_beside_busy_processes_is_invalid_and_says_why(pristine, tmp_path)
     """Twice as many as there are cores: nothing of it may be called valid."""
     with busy(2 * (os.cpu_count() or 1)):
         time.sleep(0.3)
-        done = bench("run", pristine, *QUICK, "--seconds", "0.5", "--out", "run.json", cwd=tmp_path)
+        done = called(
+            "run", pristine, *QUICK, "--processes", "1", "--seconds", "0.5", "--out", "run.json", cwd=tmp_path
+        )
     assert done.returncode == 4, done.stderr
     record = read_record(tmp_path / "run.json")
     assert not record["valid"]
@@ -203,7 +205,7 @@ def test_a_run_beside_busy_processes_is_invalid_and_says_why(pristine, tmp_path)
 
 
 def test_two_bundles_as_json_on_stdout(pristine, tmp_path):
-    done = bench("run", pristine, pristine, *QUICK, "--json", cwd=tmp_path)
+    done = called("run", pristine, pristine, *QUICK, "--json", cwd=tmp_path)
     assert done.returncode in (0, 4), done.stderr
     runs = json.loads(done.stdout)["runs"]
     assert len({run["path"] for run in runs}) == 2  # same second or not: neither replaced the other
@@ -350,7 +352,7 @@ def test_a_board_that_throttles_during_a_real_run(pristine, tmp_path, monkeypatc
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    done = bench("run", pristine, *QUICK, cwd=tmp_path)
+    done = called("run", pristine, *QUICK, cwd=tmp_path)
     assert done.returncode == 4
     (path,) = (tmp_path / "runs").rglob("*.json")
     record = read_record(path)
@@ -408,7 +410,7 @@ def exported(request, tflite, tmp_path_factory):
 def test_a_tflite_bundle_is_exact_without_and_within_tolerance_with_a_delegate(tflite, tmp_path):
     records = {}
     for delegate in ([], ["--delegate", "xnnpack"]):
-        done = bench("run", tflite, *QUICK, *delegate, "--json", cwd=tmp_path)
+        done = called("run", tflite, *QUICK, *delegate, "--json", cwd=tmp_path)
         assert done.returncode in (0, 4), done.stderr
         (run,) = json.loads(done.stdout)["runs"]
         records[bool(delegate)] = run["record"]
@@ -431,7 +433,7 @@ def test_the_reference_is_a_runtime_like_any_other(exported, tmp_path):
     """Equal answers in the record, and its own label, under which it stands beside other runtimes."""
     paths = []
     for flags in ([], ["--runtime", "reference"]):
-        done = bench("run", exported, *QUICK, *flags, "--json", cwd=tmp_path)
+        done = called("run", exported, *QUICK, *flags, "--json", cwd=tmp_path)
         assert done.returncode in (0, 4), done.stderr
         (run,) = json.loads(done.stdout)["runs"]
         jsonschema.Draft202012Validator(SCHEMA).validate(run["record"])

@@ -39,10 +39,15 @@ def build_or_skip(name):
     return build
 
 
+def engine_or_skip(name):
+    """The build whose engine all tests share: with ``rp_audit`` where one of them needs it."""
+    build = build_or_skip(name)
+    return build.audited if name in AUDITED else build
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_every_kind_of_model_is_answered_as_numpy_answers(name, asked, engines):
-    build = build_or_skip(name)
-    program = (build.audited if name in AUDITED else build).compiled(engines)
+    program = engine_or_skip(name).compiled(engines)
     assert findings(asked, answers(program, to_program(asked))) == []
 
 
@@ -75,12 +80,12 @@ def both(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sanitized(engines):
-    return compiled(build_or_skip("gcc-plain-sanitized"), engines)
+    return compiled(engine_or_skip("gcc-plain-sanitized"), engines)
 
 
 @pytest.mark.parametrize("name", NEWCOMERS)
 def test_a_user_whom_a_bundle_does_not_know_gets_what_python_gives(name, both, engines):
-    program, asked = compiled(build_or_skip(name), engines), newcomers(60)
+    program, asked = compiled(engine_or_skip(name), engines), newcomers(60)
     questions, text = b"".join(one.to_bytes() for one in asked), popular_text(both.users)
     for with_history in (False, True):
         listed, found = of_c(program, both.asked_of(text, with_history=with_history) + questions)

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import itertools
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from recpress_edge import __version__
@@ -56,12 +56,27 @@ MAY_BE_EMPTY: Final = ("--seen", "--missing", "--user")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one-line errors and no abbreviated flags; an unknown flag is its own command's error."""
+    """argparse with one-line errors and no abbreviated flags; an unknown flag is its own command's error.
 
-    def __init__(self, **kwargs: object) -> None:
+    ``module``: what has ``add_options(parser)``, imported when the parser is asked for the first time.
+    """
+
+    def __init__(self, *, module: str | None = None, **kwargs: object) -> None:
         super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+        self._module = module
+
+    def add_options(self) -> None:
+        """Import the module and have it add the options, once."""
+        module, self._module = self._module, None
+        if module:
+            importlib.import_module(module).add_options(self)
+
+    def format_help(self) -> str:
+        self.add_options()
+        return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.add_options()
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}{_place(args or (), unknown[0])}")
@@ -87,8 +102,8 @@ def _place(arguments: Sequence[str], word: str) -> str:
     return f" (after {flag}, which takes {'one value here' if values else 'no value'})"
 
 
-def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
-    """The command line, with the options of the commands that are named; the others are only listed."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; options of a command are there when it is chosen."""
     parser = Parser(
         prog="recpress-edge",
         description="From an interaction log to a recommender that fits a small device, measured.",
@@ -98,9 +113,7 @@ def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"recpress-edge {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for name, summary in COMMANDS.items():
-        command = subparsers.add_parser(name, help=summary)
-        if name in commands:
-            importlib.import_module(f"recpress_edge.cli.{name}").add_options(command)
+        subparsers.add_parser(name, help=summary, module=f"{__name__}.{name}")
     return parser
 
 
@@ -118,7 +131,7 @@ def _run(arguments: Sequence[str]) -> int:
     if not first.startswith("-") and first not in COMMANDS:
         raise unknown_name("command", first, list(COMMANDS))
     try:
-        args = build_parser([first]).parse_args(arguments)
+        args = build_parser().parse_args(arguments)
         if args.work.exists() and not args.work.is_dir():
             raise ConfigError(f"--work {args.work} is a file, not a folder")
         return int(args.func(args))

@@ -69,9 +69,7 @@ def trained(data, monkeypatch):
 @pytest.fixture
 def run(tmp_path):
     def command(*words: str) -> int:
-        args = build_parser(["export"]).parse_args(
-            ["export", "--work", str(tmp_path), "--threads", "1", *words]
-        )
+        args = build_parser().parse_args(["export", "--work", str(tmp_path), "--threads", "1", *words])
         return int(args.func(args))
 
     return command

@@ -8,8 +8,9 @@ import sys
 import pytest
 from exports import exported, items_file
 
+from recpress_edge import cli
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.cli import bundle, main
+from recpress_edge.cli import main
 
 pytestmark = pytest.mark.usefixtures("workers_here")
 
@@ -93,7 +94,8 @@ class Finder:
         if name.partition(".")[0] in LEFT_OUT:
             raise ImportError(name, name=name.partition(".")[0])
 sys.meta_path.insert(0, Finder())
-from recpress_edge.cli import bundle, main
+from recpress_edge import cli
+from recpress_edge.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 LEFT_OUT = {
@@ -129,16 +131,16 @@ def test_a_device_applies_and_rolls_back_with_the_base_install(versions, device,
 
 
 def test_a_verb_whose_packages_are_missing_says_so_when_it_is_asked_for(monkeypatch, capsys):
-    real = bundle.importlib.import_module
+    real = cli.importlib.import_module
 
     def absent(name):
         if name.endswith(".update"):
             raise ImportError(name, name="safetensors")
         return real(name)
 
-    monkeypatch.setattr(bundle.importlib, "import_module", absent)
+    monkeypatch.setattr(cli.importlib, "import_module", absent)
     with pytest.raises(SystemExit):
         main(["bundle", "--help"])
-    assert "needs packages that are not installed" in capsys.readouterr().out
+    assert "append, replace or retire items" in capsys.readouterr().out
     code, _, err = run(capsys, "update", "BUNDLE", "--items", "new.npz")
     assert (code, "this command needs safetensors" in err) == (1, True)

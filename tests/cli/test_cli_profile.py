@@ -45,9 +45,7 @@ def model(tmp_path, monkeypatch, tables):
 @pytest.fixture
 def run(tmp_path, model):
     def command(*words: str) -> int:
-        args = build_parser(["export"]).parse_args(
-            ["export", "--work", str(tmp_path), "--student", str(model), *words]
-        )
+        args = build_parser().parse_args(["export", "--work", str(tmp_path), "--student", str(model), *words])
         return int(args.func(args))
 
     return command
@@ -133,9 +131,7 @@ def test_wrong_usage_is_refused_before_anything_is_written(run, tmp_path, words,
 
 
 def test_a_sweep_takes_no_profile(run, tmp_path):
-    args = build_parser(["export"]).parse_args(
-        ["export", "--work", str(tmp_path), "--all", "--profile", "history"]
-    )
+    args = build_parser().parse_args(["export", "--work", str(tmp_path), "--all", "--profile", "history"])
     with pytest.raises(ConfigError, match="--profile is for one student"):
         args.func(args)
 

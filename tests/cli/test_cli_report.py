@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib")
 
 
 def run(*argv):
-    args = build_parser(["report", "pick"]).parse_args([str(a) for a in argv])
+    args = build_parser().parse_args([str(a) for a in argv])
     return args.func(args)
 
 

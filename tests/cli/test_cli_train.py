@@ -17,7 +17,7 @@ from recpress_edge.training.store import load_model
 @pytest.fixture
 def run(tmp_path, capsys):
     def run(*argv):
-        parser = build_parser(["train", "distill"])
+        parser = build_parser()
         args = parser.parse_args([*map(str, argv), "--work", str(tmp_path / "work"), "--threads", "1"])
         code = args.func(args)
         out = capsys.readouterr()

@@ -59,7 +59,7 @@ def test_every_command_has_a_module_that_sets_what_runs(name, capsys):
 
 
 def test_the_whole_help_lists_every_command():
-    text = build_parser([]).format_help()
+    text = build_parser().format_help()
     assert all(re.search(rf"\n    {name}\s", text) for name in COMMANDS)
 
 

@@ -61,9 +61,7 @@ def work(tmp_path, data, monkeypatch):
 @pytest.fixture
 def run(work):
     def command(*words: str) -> int:
-        args = build_parser(["export"]).parse_args(
-            ["export", "--work", str(work), "--threads", "1", "--all", *words]
-        )
+        args = build_parser().parse_args(["export", "--work", str(work), "--threads", "1", "--all", *words])
         return int(args.func(args))
 
     return command
@@ -289,7 +287,7 @@ def test_wrong_usage_is_refused_before_anything_is_written(run, work, words, mes
     ],
 )
 def test_without_all(work, words, message):
-    args = build_parser(["export"]).parse_args(["export", "--work", str(work), *words])
+    args = build_parser().parse_args(["export", "--work", str(work), *words])
     with pytest.raises(ConfigError, match=message):
         args.func(args)
 

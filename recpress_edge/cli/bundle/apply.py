@@ -13,17 +13,17 @@ from recpress_edge.jobs.bundles.patching import ApplyRequest
 from recpress_export.update.versions import previous_path
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb with its options."""
-    apply = verbs.add_parser(
-        "apply",
-        help="bring a bundle to the next version by a patch",
-        description="Makes the new version beside BUNDLE, checks its digests and asks it its self-test, and "
+def add_options(apply: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    apply.description = (
+        "Makes the new version beside BUNDLE, checks its digests and asks it its self-test, and "
         "exchanges the two in one step; the version before is kept as BUNDLE.previous (recpress-edge bundle "
         "rollback). Cut off or killed at any moment BUNDLE is whole, and the same command starts over. The "
-        "base install is enough; --trusted needs the extra signed.",
-        epilog="exit codes: 0 at the new version, also where it was before · 1 refused, and why; nothing is "
-        "changed · 2 wrong usage",
+        "base install is enough; --trusted needs the extra signed."
+    )
+    apply.epilog = (
+        "exit codes: 0 at the new version, also where it was before · 1 refused, and why; nothing is "
+        "changed · 2 wrong usage"
     )
     add_common_options(apply)
     apply.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

@@ -12,14 +12,12 @@ from recpress_edge.core.units import format_bytes
 from recpress_edge.jobs.bundles.patching import DiffRequest, DiffResult
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb with its options."""
-    diff = verbs.add_parser(
-        "diff",
-        help="make a small patch from one version of a bundle to another",
-        description="Writes a file from which recpress-edge bundle apply makes NEW, byte for byte, where OLD "
+def add_options(diff: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    diff.description = (
+        "Writes a file from which recpress-edge bundle apply makes NEW, byte for byte, where OLD "
         "is: rows that did not change are not sent. It is never larger than NEW compressed. With --key the "
-        "patch is signed, and so is the bundle that it makes where NEW is not signed yet.",
+        "patch is signed, and so is the bundle that it makes where NEW is not signed yet."
     )
     add_common_options(diff)
     diff.add_argument("old", type=Path, metavar="OLD", help="folder of the bundle that devices have")

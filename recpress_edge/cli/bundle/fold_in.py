@@ -28,25 +28,23 @@ from recpress_edge.models.new_rows import REACH
 _SHOWN = 5
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb and its flags."""
-    fold_in = verbs.add_parser(
-        "fold-in",
-        help="append new items: their vectors are made from interactions, similar items or features",
-        description="Makes a vector for each new item, in closed form against what the bundle holds, and "
+def add_options(fold_in: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    fold_in.description = (
+        "Makes a vector for each new item, in closed form against what the bundle holds, and "
         "appends it as 'bundle update' does: checked before it takes the old bundle's place, which is kept "
         "as BUNDLE.previous. Nothing is trained; users and items that are there stay as they are. A new item "
         "enters the first 50 of about as many users as an item does on average, until the next training. "
-        "Where several ways make an item, its interactions win over its features.",
-        epilog="""\
+        "Where several ways make an item, its interactions win over its features."
+    )
+    fold_in.epilog = """\
 examples:
   recpress-edge bundle fold-in dist/soft_dim32-int8 --interactions today.parquet
   recpress-edge bundle fold-in dist/soft_dim32-int8 --like N1=242,50
   recpress-edge bundle fold-in dist/soft_dim32-int8 --features items.csv --dry-run
   recpress-edge bundle fold-in dist/soft_dim32-int8 --features movies.dat \\
-      --item-features genres=3:many,title=2:words""",
-        formatter_class=ExamplesFormatter,
-    )
+      --item-features genres=3:many,title=2:words"""
+    fold_in.formatter_class = ExamplesFormatter
     add_common_options(fold_in)
     fold_in.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
     fold_in.add_argument(

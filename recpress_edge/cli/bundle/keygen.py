@@ -9,14 +9,12 @@ from recpress_edge.cli.common import add_common_options, emit, next_steps, say
 from recpress_edge.jobs.bundles.signing import KeygenRequest
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb with its options."""
-    keygen = verbs.add_parser(
-        "keygen",
-        help="make a pair of keys to sign bundles with",
-        description="Writes a private key to FILE (Ed25519, PKCS #8 in PEM, mode 0600) and the public one to "
+def add_options(keygen: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    keygen.description = (
+        "Writes a private key to FILE (Ed25519, PKCS #8 in PEM, mode 0600) and the public one to "
         "FILE.pub, one line. Neither is ever replaced. The private key signs; FILE.pub goes to every device, "
-        "alone or with other lines, as --trusted. Needs the extra signed.",
+        "alone or with other lines, as --trusted. Needs the extra signed."
     )
     add_common_options(keygen)
     keygen.add_argument("private", type=Path, metavar="FILE", help="where the private key is written")

@@ -10,15 +10,13 @@ from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.update import RetireRequest
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb and its flags."""
-    retire = verbs.add_parser(
-        "retire",
-        help="items that are never recommended again",
-        description="Writes the bundle with these items excluded for everybody, and re-checks it whole "
+def add_options(retire: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    retire.description = (
+        "Writes the bundle with these items excluded for everybody, and re-checks it whole "
         "before it takes the old one's place, which is kept as BUNDLE.previous. A retired item keeps its "
         "index, and its id never comes back. The base install is enough "
-        "for ONNX and format c, the extra tflite for TFLite.",
+        "for ONNX and format c, the extra tflite for TFLite."
     )
     add_common_options(retire)
     retire.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

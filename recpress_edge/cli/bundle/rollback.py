@@ -12,13 +12,10 @@ from recpress_edge.jobs.bundles.rollback import RollbackRequest
 from recpress_export.update.versions import previous_path
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb and its flags."""
-    rollback = verbs.add_parser(
-        "rollback",
-        help="put the version before the last change back",
-        description="Exchanges BUNDLE with BUNDLE.previous after that passed its self-test. "
-        "Once more undoes it.",
+def add_options(rollback: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    rollback.description = (
+        "Exchanges BUNDLE with BUNDLE.previous after that passed its self-test. Once more undoes it."
     )
     add_common_options(rollback)
     rollback.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

@@ -11,14 +11,12 @@ from recpress_edge.cli.common import add_common_options, emit, next_steps, reque
 from recpress_edge.jobs.bundles.signing import SignRequest
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb with its options."""
-    sign = verbs.add_parser(
-        "sign",
-        help="sign a bundle with a private key",
-        description=f"Checks every digest of the bundle, and writes {SIGNATURE} into its folder: an Ed25519 "
+def add_options(sign: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    sign.description = (
+        f"Checks every digest of the bundle, and writes {SIGNATURE} into its folder: an Ed25519 "
         "signature over the exact bytes of bundle.json, which names every file's digest. Whatever changes "
-        "the bundle later (bundle update, a new export) makes an unsigned one. Needs the extra signed.",
+        "the bundle later (bundle update, a new export) makes an unsigned one. Needs the extra signed."
     )
     add_common_options(sign)
     sign.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

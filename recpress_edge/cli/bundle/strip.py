@@ -19,15 +19,13 @@ ORDER_ONLY_HELP: Final = (
 )
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb and its flags."""
-    strip = verbs.add_parser(
-        "strip",
-        help="a lean bundle: what an application needs, without the proof",
-        description="Writes a second bundle that answers as the first does: model, ids, titles, and a short "
+def add_options(strip: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    strip.description = (
+        "Writes a second bundle that answers as the first does: model, ids, titles, and a short "
         "self-test for whoever loads it. Evaluation rows, most of the self-test, the card and what an update "
         "needs stay in the full bundle, whose digest the lean one states. The full bundle is left alone: it "
-        "is what bench, compare, update and retire take.",
+        "is what bench, compare, update and retire take."
     )
     add_common_options(strip)
     strip.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the full bundle, of any kind")

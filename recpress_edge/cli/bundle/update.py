@@ -16,15 +16,13 @@ from recpress_edge.jobs.update import ChangeRequest, UpdateRequest, UpdateResult
 from recpress_export.update.changes import Changes
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb and its flags."""
-    update = verbs.add_parser(
-        "update",
-        help="append, replace or retire items without training",
-        description="Rewrites the item table and re-checks the whole bundle before it takes the old one's "
+def add_options(update: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    update.description = (
+        "Rewrites the item table and re-checks the whole bundle before it takes the old one's "
         "place, which is kept as BUNDLE.previous. Item indices never change; a retired item keeps its index "
         "and is never recommended. The base install is enough for ONNX and format c, the extra tflite for "
-        "TFLite.",
+        "TFLite."
     )
     add_common_options(update)
     update.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")

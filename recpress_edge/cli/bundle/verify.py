@@ -10,17 +10,15 @@ from recpress_edge.cli.common import add_common_options, emit, next_steps, only_
 from recpress_edge.jobs.bundles.signing import VerifyRequest
 
 
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb with its options."""
-    verify = verbs.add_parser(
-        "verify",
-        help="check who signed a bundle, and every digest in it",
-        description="Checks that one of the trusted keys signed the bundle's manifest and that every file is "
+def add_options(verify: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its flags."""
+    verify.description = (
+        "Checks that one of the trusted keys signed the bundle's manifest and that every file is "
         "as the manifest states; its model is not run. With --expect-digest alone nobody asks who signed it. "
         "The same checks are made by --trusted and --expect-digest of device_bench run, self-test and ask, "
-        "and of recpress-edge bench and recommend. --trusted needs the extra signed.",
-        epilog="exit codes: 0 as asked, and whole · 1 refused, and why · 2 wrong usage",
+        "and of recpress-edge bench and recommend. --trusted needs the extra signed."
     )
+    verify.epilog = "exit codes: 0 as asked, and whole · 1 refused, and why · 2 wrong usage"
     add_common_options(verify)
     verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
     add_trust_options(verify)

@@ -94,7 +94,6 @@ class Finder:
         if name.partition(".")[0] in LEFT_OUT:
             raise ImportError(name, name=name.partition(".")[0])
 sys.meta_path.insert(0, Finder())
-from recpress_edge import cli
 from recpress_edge.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -89,7 +89,7 @@ final class Fuzz {
     }
 
     private void note(int number, File folder, boolean run) {
-        long start = System.nanoTime();
+        long start = FuzzNotes.spent();
         String outcome;
         try {
             read(folder, run);
@@ -99,7 +99,7 @@ final class Fuzz {
         } catch (Throwable error) { // what is sought
             outcome = FuzzNotes.FINDING + error;
         }
-        notes.add(number + " in " + folder.getName(), outcome, System.nanoTime() - start);
+        notes.add(number + " in " + folder.getName(), outcome, FuzzNotes.spent() - start);
     }
 
     private static void read(File folder, boolean run) throws BundleException {

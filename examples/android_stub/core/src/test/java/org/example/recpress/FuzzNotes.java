@@ -1,5 +1,6 @@
 package org.example.recpress;
 
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,6 +19,11 @@ final class FuzzNotes {
     private final List<String> findings = new ArrayList<String>();
     private int cases;
     private long slowest;
+
+    /** Nanoseconds that this thread computed so far: what else a machine does makes no case slow. */
+    static long spent() {
+        return ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+    }
 
     /** One case; {@code name} says which in findings. */
     void add(String name, String outcome, long nanos) {

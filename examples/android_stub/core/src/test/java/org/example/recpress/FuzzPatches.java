@@ -59,8 +59,8 @@ final class FuzzPatches {
             File file = new File(work, "patch");
             byte[] data = n % 2 == 0 ? Fuzz.mutated(patch, random) : onPurpose(random);
             Fuzz.write(file, n % EVERY_WHOLE == 0 ? patch : data);
-            long start = System.nanoTime();
-            notes.add(n + " of patches", outcome(file), System.nanoTime() - start);
+            long start = FuzzNotes.spent();
+            notes.add(n + " of patches", outcome(file), FuzzNotes.spent() - start);
         }
     }
 

@@ -18,11 +18,15 @@ os.unsetenv("LINES")
 _FSYNC = os.fsync
 
 
-def pytest_collection_finish() -> None:
+# Until everything is imported and collected, which is hardly garbage.
+gc.disable()
+
+
+def pytest_runtestloop() -> None:
     """What is imported and collected stays: garbage is not looked for among it again and again."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -58,10 +58,16 @@ def tags_of(page):
     return parser.seen
 
 
-def test_the_page_holds_all_it_promises():
+@pytest.fixture(scope="module")
+def page():
+    """Of everything that a page can hold."""
     bad = make_record("htd_dim10", reasons=("throttled 0x50005",), created="2026-12-01T00:00:00Z")
     worst = make_record("ftd_dim8", recall=0.15, file_bytes=9_000_000, p95_ns=300_000, model_bytes=30_000_000)
-    page = html.unescape(page_of([*study(), worst, bad], [Unreadable("runs/x.json", "is not readable JSON")]))
+    return page_of([*study(), worst, bad], [Unreadable("runs/x.json", "is not readable JSON")])
+
+
+def test_the_page_holds_all_it_promises(page):
+    shown = html.unescape(page)
     for text in (
         "Ship soft_dim20-int8",
         RULE,
@@ -77,12 +83,11 @@ def test_the_page_holds_all_it_promises():
         "3 seeds",
         "23.2 MiB",
     ):
-        assert text in page, text
+        assert text in shown, text
     assert page.count("<svg ") == 4 * 3  # what is chosen by, and each metric
 
 
-def test_nothing_is_fetched():
-    page = page_of(study())
+def test_nothing_is_fetched(page):
     tags = tags_of(page)
     for tag, attributes in tags:
         for name in ("src", "href", "xlink:href", "action", "data"):

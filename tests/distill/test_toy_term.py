@@ -17,7 +17,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions, plan_model, want
-from recpress_edge.training.settings import settings
+from recpress_edge.training.settings import _USUAL, Settings, settings
 from recpress_edge.training.source import source_digest
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,9 @@ def test_a_method_without_source_is_refused(toy):
     assert source_digest("toykd.term:ToyTerm") != source_digest("toykd.loss:toy_loss")
 
 
-def test_the_steps_of_contributing_lead_to_a_bundle(toy, tmp_path, capsys):
+def test_the_steps_of_contributing_lead_to_a_bundle(toy, tmp_path, capsys, monkeypatch):
+    """Its row of usual settings is here: a hundred epochs would take half a minute."""
+    monkeypatch.setitem(_USUAL, "toy", Settings({}, {"epochs": 5}))
     plugin = f"import sys; sys.path.insert(0, {str(toy.parent)!r}); import toykd.row\n"
     (toy.parent / "toy_plugin.py").write_text(plugin)
     contract = re.search(r"`(tests/contracts/\S+\.py)` picks it up", (ROOT / "CONTRIBUTING.md").read_text())

@@ -15,6 +15,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.registry import named
+from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.inspect import InspectRequest
@@ -90,11 +91,10 @@ def _whole(write: Any, value: Any, path: str) -> Sequence[str]:
 def _lean_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
     """Of a lean bundle, what it was stripped from."""
     if (full := full_of(provenance)) is not None:
-        yield (
-            f"lean       stripped from {full.name}, {format_bytes(full.total_bytes)} with the proof: "
-            f"sha256 {full.digest}"
-        )
-        yield f"left out   {', '.join(full.left_out)}, all but a few of {full.queries} self-test questions"
+        yield f"lean       stripped from {full.name}, {format_bytes(full.total_bytes)} with the proof"
+        yield f"           sha256 {full.digest}"
+        left_out = ", ".join(full.left_out)
+        yield hanging("left out", f"{left_out}, all but a few of {full.queries} self-test questions")
 
 
 def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:

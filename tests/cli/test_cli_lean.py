@@ -51,6 +51,16 @@ def test_strip_says_what_is_in_and_where_the_proof_is(bundle, capsys):
     )
 
 
+def test_only_a_folder_makes_a_line_of_strip_or_inspect_long(bundle, monkeypatch, capsys):
+    monkeypatch.chdir(bundle.folder.parent)
+    assert main(["bundle", "strip", bundle.folder.name]) == 0
+    assert main(["inspect", f"{bundle.folder.name}-lean"]) == 0
+    told = capsys.readouterr().out
+    told = told[: told.index("contract")]
+    assert f"\n           sha256 {bundle.digest}\n" in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
 def test_json_states_both(bundle, tmp_path, capsys):
     out = tmp_path / "small"
     assert main(["bundle", "strip", str(bundle.folder), "--out", str(out), "--order-only", "--json"]) == 0

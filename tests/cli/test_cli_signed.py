@@ -111,6 +111,20 @@ def test_an_update_is_unsigned_and_a_rollback_brings_the_signature_back(bundle, 
     assert open_bundle(bundle.folder).digest == bundle.digest
 
 
+def test_a_lean_bundle_of_a_signed_one_says_that_it_is_unsigned(bundle, key, capsys, tmp_path):
+    lean = tmp_path / "lean"
+    strip = ("bundle", "strip", bundle.folder, "--out", lean)
+    assert "unsigned" not in run(capsys, *strip)[1]
+    run(capsys, "bundle", "sign", bundle.folder, "--key", key)
+    _, out, _ = run(capsys, *strip)
+    assert "unsigned   the signature of the full bundle is not one of the lean bundle" in out
+    assert f"recpress-edge bundle sign {lean} --key FILE" in out
+    run(capsys, "bundle", "sign", lean, "--key", key)
+    code, out, _ = run(capsys, *strip, "--trusted", f"{key}.pub")
+    assert (code, "unsigned" in out) == (0, False)
+    assert run(capsys, "bundle", "verify", lean, "--trusted", f"{key}.pub")[0] == 0
+
+
 def test_what_a_rollback_would_do_is_refused_as_the_rollback_is(bundle, key, capsys, monkeypatch):
     monkeypatch.chdir(bundle.folder)
     code, _, err = run(capsys, "bundle", "rollback", ".", "--dry-run")

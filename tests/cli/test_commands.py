@@ -9,6 +9,7 @@ import pytest
 
 from device_bench.__main__ import main as bench
 from recpress_edge.cli import COMMANDS, build_parser, main
+from recpress_edge.cli.bundle import VERBS
 
 
 def loaded(*words: str) -> set[str]:
@@ -56,6 +57,15 @@ def test_every_command_has_a_module_that_sets_what_runs(name, capsys):
         main([name, "--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: recpress-edge {name} ")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_bundle_verb_fits_80_columns(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main(["bundle", verb.replace("_", "-"), "--help"])
+    assert ended.value.code == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_the_whole_help_lists_every_command():

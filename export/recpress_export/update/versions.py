@@ -93,7 +93,7 @@ def roll_back(folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY) -> 
     if not previous.is_dir():
         raise ConfigError(
             f"there is no version before {folder}: {previous} does not exist. "
-            "It is kept by: recpress-edge bundle apply, and by bundle update without --out"
+            "It is kept by recpress-edge bundle apply, retire and fold-in, and by bundle update without --out"
         )
     before, _ = self_test_any(previous, guard, trust)
     current = _open_if_whole(folder)

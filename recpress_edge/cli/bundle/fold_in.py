@@ -41,7 +41,8 @@ def add_options(fold_in: argparse.ArgumentParser) -> None:
 examples:
   recpress-edge bundle fold-in dist/soft_dim32-int8 --interactions today.parquet
   recpress-edge bundle fold-in dist/soft_dim32-int8 --like N1=242,50
-  recpress-edge bundle fold-in dist/soft_dim32-int8 --features items.csv --dry-run
+  recpress-edge bundle fold-in dist/soft_dim32-int8 --dry-run \\
+      --features items.csv
   recpress-edge bundle fold-in dist/soft_dim32-int8 --features movies.dat \\
       --item-features genres=3:many,title=2:words"""
     fold_in.formatter_class = ExamplesFormatter

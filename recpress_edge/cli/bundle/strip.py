@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
 from recpress_edge.core.terminal import stopped_by_signals
@@ -25,7 +26,7 @@ def add_options(strip: argparse.ArgumentParser) -> None:
         "Writes a second bundle that answers as the first does: model, ids, titles, and a short "
         "self-test for whoever loads it. Evaluation rows, most of the self-test, the card and what an update "
         "needs stay in the full bundle, whose digest the lean one states. The full bundle is left alone: it "
-        "is what bench, compare, update and retire take."
+        "is what compare, update, fold-in and retire take."
     )
     add_common_options(strip)
     strip.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the full bundle, of any kind")
@@ -62,14 +63,19 @@ def say_stripped(args: argparse.Namespace, result: StripResult) -> None:
     say(
         args,
         f"{verb:<9}  {lean.folder}/   model {format_bytes(lean.model_bytes)}, bundle "
-        f"{format_bytes(lean.total_bytes)}   sha256 {lean.digest[:16]}…   "
-        f"self-test: {stripped.queries} queries, passed",
+        f"{format_bytes(lean.total_bytes)}",
     )
+    say(args, f"           sha256 {lean.digest[:16]}…   self-test: {stripped.queries} queries, passed")
     if getattr(lean.contract, "scores", ""):
         say(args, "scores     order only: the same items in the same order, and no scores to show")
-    say(args, f"proof      {full.folder}/   sha256 {full.digest[:16]}…   which the lean bundle states")
+    say(args, f"proof      {full.folder}/")
+    say(args, f"           sha256 {full.digest[:16]}…, which the lean bundle states")
     folder = shlex.quote(str(lean.folder))
-    next_steps(args, [f"recpress-edge inspect {folder}", f"device_bench run {folder}"])
+    sign = []
+    if (full.folder / SIGNATURE).exists() and not (lean.folder / SIGNATURE).exists():
+        say(args, "unsigned   the signature of the full bundle is not one of the lean bundle")
+        sign = [f"recpress-edge bundle sign {folder} --key FILE"]
+    next_steps(args, [*sign, f"recpress-edge inspect {folder}", f"device_bench run {folder}"])
 
 
 def _bytes(files: Mapping[str, Mapping[str, Any]], name: str) -> str:

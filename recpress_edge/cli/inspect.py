@@ -91,8 +91,8 @@ def _whole(write: Any, value: Any, path: str) -> Sequence[str]:
 def _lean_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
     """Of a lean bundle, what it was stripped from."""
     if (full := full_of(provenance)) is not None:
-        yield f"lean       stripped from {full.name}, {format_bytes(full.total_bytes)} with the proof"
-        yield f"           sha256 {full.digest}"
+        size = format_bytes(full.total_bytes)
+        yield hanging("lean", f"stripped from {full.name}, {size} with the proof: sha256 {full.digest}")
         left_out = ", ".join(full.left_out)
         yield hanging("left out", f"{left_out}, all but a few of {full.queries} self-test questions")
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from torch import Tensor
@@ -66,17 +67,18 @@ class _Refined:
 
 
 def compute(
-    on: Callable[[int | None], FormOnData], choose_by: str, on_epoch: OnEpoch
+    on: Callable[[int | None], FormOnData], choose_by: str, on_epoch: OnEpoch, near: Settings
 ) -> tuple[ClosedForm, RunState]:
     """The closed form and what is kept of it. ``on``: trials on so many users, drawn once, or on all.
 
+    ``near``: settings that were best on an earlier state of the data, where the search begins.
     Of a form that offers candidates the best is computed again, in full. Without validation it has its middle
     candidates and all its passes.
     """
     looks, whole = _Looks(choose_by, on_epoch), on(None)
     judge, chosen = whole.validation, {}
     if judge:
-        chosen = _chosen(on, whole.make({}), looks)
+        chosen = _chosen(on, whole.make({}), looks, near)
     method = whole.make(chosen)
     kept = _refined(method, chosen, method.passes, judge if method.passes > 1 else None, looks)
     if judge and method.passes_setting:
@@ -93,7 +95,9 @@ def compute(
     return method, state
 
 
-def _chosen(on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _Looks) -> dict[str, float]:
+def _chosen(
+    on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _Looks, near: Settings
+) -> dict[str, float]:
     """The best of its candidates, on some of the users where all would take long; without any, nothing."""
     axes = first.candidates()
     if not axes:
@@ -104,7 +108,7 @@ def _chosen(on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _L
     def value(settings: Settings) -> Worth:
         return _refined(trials.make(settings), settings, passes, trials.validation, looks).worth
 
-    return dict(climb(axes, value))
+    return dict(climb(axes, value, near))
 
 
 def trial_passes(form: ClosedForm) -> int:
@@ -133,12 +137,20 @@ def _refined(
     return kept
 
 
-def climb(axes: Mapping[str, Sequence[Any]], value_of: Callable[[Settings], Worth]) -> Settings:
+def climb(
+    axes: Mapping[str, Sequence[Any]],
+    value_of: Callable[[Settings], Worth],
+    near: Settings = MappingProxyType({}),
+) -> Settings:
     """The best of a grid, going uphill from its middle along one axis after another, each value tried once.
 
-    On an axis it goes on while that is better, upwards first. It ends where no neighbour is better.
+    On an axis it goes on while that is better, upwards first. It ends where no neighbour is better. Where
+    ``near`` has a number of an axis it begins with the value nearest to that, in ratio.
     """
-    at = {name: len(values) // 2 for name, values in axes.items()}
+    at = {
+        name: _nearest(values, near[name]) if name in near else len(values) // 2
+        for name, values in axes.items()
+    }
     known: dict[tuple[int, ...], Worth] = {}
 
     def settings(places: Mapping[str, int]) -> Settings:
@@ -161,6 +173,10 @@ def climb(axes: Mapping[str, Sequence[Any]], value_of: Callable[[Settings], Wort
                         break
                     at, moved = after, True
     return settings(at)
+
+
+def _nearest(values: Sequence[float], wanted: float) -> int:
+    return min(range(len(values)), key=lambda at: abs(values[at] - wanted) / ((values[at] + wanted) or 1.0))
 
 
 def trial_epochs(config: Any, *, taught: bool) -> int:

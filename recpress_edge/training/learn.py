@@ -78,7 +78,8 @@ def learn(
         tell("epoch", **_told(report, cutoff), epochs=report.epochs)
 
     if wanted.name.entry.closed_form:
-        return compute(on, wanted.training.choose_by, on_pass)
+        near = wanted.warm.chosen if wanted.warm else {}
+        return compute(on, wanted.training.choose_by, on_pass, near)
     whole = on(None)
     method, begun = _chosen(
         whole.make,

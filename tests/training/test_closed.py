@@ -43,6 +43,18 @@ def test_a_flat_axis_stays_in_its_middle():
     assert climb({"a": [1, 2, 3]}, lambda settings: (1.0, 1.0)) == {"a": 2}
 
 
+@pytest.mark.parametrize(("near", "first"), [(0.9, 1.0), (0.0, 0.0), (30.0, 8.0), (0.4, 0.5)])
+def test_climbing_begins_nearest_to_what_was_best_before(near, first):
+    met = []
+
+    def worth(settings):
+        met.append(settings["a"])
+        return (-abs(settings["a"] - 1.0), 0.0)
+
+    assert climb({"a": [0.0, 0.5, 1.0, 2.0, 8.0]}, worth, {"a": near, "b": 3.0}) == {"a": 1.0}
+    assert met[0] == first
+
+
 def test_the_l2_of_ease_follows_the_data_and_is_chosen_on_validation(tmp_path):
     model = _made("ease", tmp_path)
     values = l2_candidates(DATA.train)  # 480 interactions of 80 items

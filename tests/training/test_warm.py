@@ -114,9 +114,14 @@ def test_als_is_computed_again_and_its_lists_are_compared(tmp_path):
     given = {"l2": 0.01}
     before = made("als_dim4", BEFORE, tmp_path, method=given)
     after = made("als_dim4", AFTER, tmp_path, before.folder)
-    fresh = made("als_dim4", AFTER, tmp_path, method=given)
+    chosen = after.metadata["chosen_settings"]
+    fresh = made("als_dim4", AFTER, tmp_path, method={**given, "unobserved": chosen["unobserved"]})
     np.testing.assert_array_equal(after.item_emb, fresh.item_emb)
-    assert set(after.metadata["chosen_settings"]) == {"unobserved", "iterations"}  # as on the first day
+    assert set(chosen) == {"unobserved", "iterations"}  # as on the first day, but
+    first = after.metadata["history"][0]["settings"][
+        "unobserved"
+    ]  # the search begins where the last one ended
+    assert first == pytest.approx(before.metadata["chosen_settings"]["unobserved"], rel=0.3)
     assert after.metadata["from"]["users"] == {"known": 60, "new": 6}
     assert 0 < after.metadata["from"][OVERLAP]["mean"] <= 1
 

@@ -43,13 +43,17 @@ class Earlier:
         return digest_of([self.model.digest, self.user_ids, self.item_ids])
 
     @property
+    def chosen(self) -> Mapping[str, Any]:
+        """Settings that validation chose for it."""
+        found: Mapping[str, Any] = self.model.metadata.get("chosen_settings", {})
+        return found
+
+    @property
     def settings(self) -> dict[str, Any]:
-        """Settings of its method that it was given, or that validation chose for it to hand on."""
-        known = self.model.metadata
-        handed_on = METHODS[str(known["method"])].warm != "lists"
-        chosen: Mapping[str, Any] = known.get("chosen_settings", {}) if handed_on else {}
+        """Settings of its method that it was given, and that were chosen unless they are chosen again."""
         given = {key: value for key, value in self.model.config.items() if value is not None}
-        return {**chosen, **given}
+        chosen_again = METHODS[str(self.model.metadata["method"])].warm == "lists"
+        return given if chosen_again else {**self.chosen, **given}
 
     @property
     def teacher(self) -> str | None:

@@ -117,11 +117,9 @@ def test_als_is_computed_again_and_its_lists_are_compared(tmp_path):
     chosen = after.metadata["chosen_settings"]
     fresh = made("als_dim4", AFTER, tmp_path, method={**given, "unobserved": chosen["unobserved"]})
     np.testing.assert_array_equal(after.item_emb, fresh.item_emb)
-    assert set(chosen) == {"unobserved", "iterations"}  # as on the first day, but
-    first = after.metadata["history"][0]["settings"][
-        "unobserved"
-    ]  # the search begins where the last one ended
-    assert first == pytest.approx(before.metadata["chosen_settings"]["unobserved"], rel=0.3)
+    assert set(chosen) == {"unobserved", "iterations"}  # as on the first day
+    begun = after.metadata["history"][0]["settings"]  # but it begins where the last search ended
+    assert begun["unobserved"] == pytest.approx(before.metadata["chosen_settings"]["unobserved"], rel=0.3)
     assert after.metadata["from"]["users"] == {"known": 60, "new": 6}
     assert 0 < after.metadata["from"][OVERLAP]["mean"] <= 1
 

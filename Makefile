@@ -27,7 +27,7 @@ test: $(STAMP)  ## all tests, a process a core
 
 test-armvm: $(STAMP)  ## emulated Arm machines and microcontrollers (Debian): answers, and instructions per query
 	$(BIN)/python -m pytest -m armvm tests/device_bench/test_armvm_machine.py tests/device_bench/test_mcu_machine.py \
-		tests/device_bench/test_updates_on_a_board.py tests/engine/test_engine_start.py
+		tests/device_bench/test_updates_on_a_board.py tests/engine/test_engine_start.py tests/export/test_c_build.py
 
 test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
 	$(BIN)/python -m pytest examples/android_stub/tests

@@ -126,6 +126,19 @@ def test_zig_builds_for_another_machine(tmp_path):
         assert done.stdout == "64 queries, 0 differ\n"
 
 
+@needs_zig
+@pytest.mark.armvm
+def test_zig_s_program_for_a_board_answers_in_an_emulator(tmp_path):
+    """Most of a minute where zig has compiled no libc for it before."""
+    bundle = made(tmp_path, options=FileOptions(build=("aarch64",)))
+    emulator = shutil.which("qemu-aarch64")
+    assert emulator, "apt install qemu-user"
+    program = Path(shutil.copy(bundle.folder / "selftest-aarch64", tmp_path / "program"))
+    program.chmod(0o755)
+    done = subprocess.run([emulator, program, bundle.model_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "64 queries, 0 differ\n"
+
+
 MACHINES = {
     "aarch64": b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, 183),
     "armv7": b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HH", 3, 40),

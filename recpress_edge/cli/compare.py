@@ -97,9 +97,9 @@ def _say(args: argparse.Namespace, result: ComparisonResult) -> None:
     say(args)
     over = "users and seeds" if result.over_seeds else "users"
     say(args, f"tested     paired bootstrap over {over}, {result.samples:,} resamples, seed {result.seed}")
-    for one in (result.first, result.second):
-        if len(one.runs) == 1 and not one.runs[0].seedless:
-            say(args, f"careful    one seed of {one.name}: another may differ by more than the interval")
+    both = (result.first, result.second)
+    for name in dict.fromkeys(one.name for one in both if len(one.runs) == 1 and not one.runs[0].seedless):
+        say(args, f"careful    one seed of {name}: another may differ by more than the interval")
     if result.knows:
         say(args, f"careful    {result.knows}")
     for row in result.table.rows():

@@ -265,10 +265,11 @@ def _training_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if begun := facts.get("from"):
         yield f"from       {begun['folder']}, sha256 {begun['sha256'][:16]}…"
         for side in ("users", "items"):
-            yield f"from       {', '.join(f'{side} {how} {count:,}' for how, count in begun[side].items())}"
+            told = (f"{count:,} {how.replace('_', ' ')}" for how, count in begun[side].items() if count)
+            yield f"from       {side}: {', '.join(told)}"
         found = begun["overlap@10"]
         mean, decile = format_share(found["mean"]), format_share(found["lowest_decile"])
-        yield f"moved      overlap@10 {mean} on average, {decile} in the lowest tenth"
+        yield f"moved      overlap@10 {mean} on average, at most {decile} for a tenth of the users"
     for key, value in facts["dataset"].items():
         yield f"trained    dataset {key} = {value}"
     for split, metrics in facts["metrics"].items():

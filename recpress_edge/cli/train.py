@@ -31,6 +31,7 @@ from recpress_edge.core.metrics import (
     shown_metrics,
     stated_cutoff,
 )
+from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import format_share
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainRequest, TrainResult
@@ -150,8 +151,8 @@ def say_from(args: argparse.Namespace, models: Sequence[TrainedModel]) -> None:
                 )
             found = begun[OVERLAP]
             mean, decile = format_share(found["mean"]), format_share(found["lowest_decile"])
-            both = f"{found['users']:,} users and {found['items']:,} items that both know"
-            say(args, f"moved      {OVERLAP} {mean} on average, {decile} in the lowest tenth; {both}")
+            both = f"of the {found['users']:,} users; {found['items']:,} items that both know"
+            say(args, hanging("moved", f"{OVERLAP} {mean} on average, at most {decile} for a tenth {both}"))
 
 
 def _rows_told(side: Mapping[str, int]) -> str:

@@ -161,6 +161,12 @@ def test_what_was_told_more_than_the_other_is_said(trained, capsys):
     assert CompareRequest(models=("bpr_dim4", "bpr_dim8"), work=trained, samples=50).run().knows == ""
 
 
+def test_two_models_of_one_name_are_warned_of_once(trained, capsys):
+    words = ["compare", *_folders(trained, "bpr_dim4"), "--work", str(trained), "--samples", "50"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.count("careful    one seed of bpr_dim4: ") == 1
+
+
 @pytest.mark.parametrize(
     ("models", "said", "says"),
     [

@@ -10,6 +10,7 @@ from network_models import lrh_arrays, read_lrh
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.cli import main
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.runtime import open_runtime
@@ -107,6 +108,20 @@ def test_interactions_make_both_rows_of_an_item(bundles, tmp_path, kind):
     made = open_bundle(tmp_path / "new")
     assert made.contract.n_items == bundle.contract.n_items + 1
     assert read_stored(made).history.table[-1].any()
+
+
+def test_users_of_a_history_bundle_are_those_with_known_items_in_the_log(bundles, tmp_path, capsys):
+    bundle, path = bundles("sum"), tmp_path / "log.csv"
+    path.write_text("user,item\nreader,fresh\nother,fresh\n")
+    request = FoldInRequest(bundle=bundle.folder, interactions=(path,))
+    with pytest.raises(DataError, match="holds no users: give a log with what they consumed before, too"):
+        request.plan()
+    path.write_text("user,item\nreader,item-3\nreader,fresh\nother,fresh\nother,odd\n")
+    words = ["bundle", "fold-in", str(bundle.folder), "--interactions", str(path), "--dry-run"]
+    assert main(words) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1 interaction with items that are there, 2 of users of whom the log holds no known item" in told
+    assert "left out 1 new item with too few users with known items: odd" in told
 
 
 def test_what_an_item_adds_is_what_its_vector_tells(bundles):

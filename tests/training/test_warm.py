@@ -344,7 +344,7 @@ def test_a_gate_on_the_overlap(tmp_path):
         after, metadata={**after.metadata, "from": {**after.metadata["from"], OVERLAP: {
             "mean": 0.41, "lowest_decile": 0.2, "users": 60, "items": 80}}},
     )  # fmt: skip
-    with pytest.raises(GateError, match=r"is 0\.4100 on average \(0\.20 in the lowest tenth of 60 users\)"):
+    with pytest.raises(GateError, match=r"is 0\.4100 on average \(at most 0\.20 for a tenth of 60 users\)"):
         check_overlap(moved_far, 0.5)
 
 
@@ -366,7 +366,7 @@ def test_the_command_says_it_and_ends_with_3_below_the_bound(tmp_path, monkeypat
     assert main(["models"]) == 0
     assert "from bpr_dim4-s0" in capsys.readouterr().out
     assert main(["inspect", str(warm)]) == 0
-    assert "from       users known 60, users folded_in 5, users drawn 1" in capsys.readouterr().out
+    assert "from       users: 60 known, 5 folded in, 1 drawn\n" in capsys.readouterr().out
     assert main(["distill", "--student", "bpr_dim4", "--data", "mine", "--min-overlap", "0.5"]) == 2
     assert main(["train", "--teacher", "bpr_dim4", "--data", "mine", "--from", "newest", "--refit"]) == 2
 

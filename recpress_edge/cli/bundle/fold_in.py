@@ -34,8 +34,9 @@ def add_options(fold_in: argparse.ArgumentParser) -> None:
         "Makes a vector for each new item, in closed form against what the bundle holds, and "
         "appends it as 'bundle update' does: checked before it takes the old bundle's place, which is kept "
         "as BUNDLE.previous. Nothing is trained; users and items that are there stay as they are. A new item "
-        "enters the first 50 of about as many users as an item does on average, until the next training. "
-        "Where several ways make an item, its interactions win over its features."
+        "enters the first 50 of about as many users as an item does on average, until the next training; one "
+        "of --like is as long as those that it is like, and goes to most users where they are popular. Where "
+        "several ways make an item, its interactions win over its features."
     )
     fold_in.epilog = """\
 examples:
@@ -55,14 +56,16 @@ examples:
         default=[],
         metavar="FILE",
         help="a log with the new items, read as 'data import' reads it: a file, a glob or a folder of parts; "
-        "rows of unknown users and of items that are there count for nothing. May be given again",
+        "rows of unknown users and of items that are there count for nothing; of a history bundle users are "
+        "known by the known items that they have in this log. May be given again",
     )
     fold_in.add_argument(
         "--like",
         action="append",
         default=[],
         metavar="NEW=ID,ID",
-        help="a new item that nobody was with yet: the mean of these items. May be given again",
+        help="a new item that nobody was with yet: the mean direction and length of these items. "
+        "May be given again",
     )
     fold_in.add_argument(
         "--min-interactions",
@@ -153,6 +156,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
     told, names = folded.counted, folded.changes.append_ids
+    of_log = folded.changes.append_history is not None  # a history bundle's users are made of the log
     by_features = folded.n_by_features
     alike = sum(not count for count in folded.per_item) - by_features
     interactions = f"{counted(len(names) - alike - by_features, 'item')} from "
@@ -164,10 +168,15 @@ def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
     say(args, hanging(verb, ", ".join(filter(None, ways))))
     if told.known_items or told.unknown_users:
         known = f"{counted(told.known_items, 'interaction')} with items that are there"
-        say(args, hanging("no use", f"{known}, {told.unknown_users:,} of unknown users"))
+        nobody = "users of whom the log holds no known item" if of_log else "unknown users"
+        say(args, hanging("no use", f"{known}, {told.unknown_users:,} of {nobody}"))
     if told.left_out:
         shown = ", ".join(told.left_out[:_SHOWN]) + (", …" if len(told.left_out) > _SHOWN else "")
-        why = "no value that known items share" if folded.recovery else "too few known users"
+        why = (
+            "no value that known items share"
+            if folded.recovery
+            else f"too few {'users with known items' if of_log else 'known users'}"
+        )
         say(args, hanging("left out", f"{counted(len(told.left_out), 'new item')} with {why}: {shown}"))
     if folded.recovery:
         _say_recovery(args, folded.recovery)

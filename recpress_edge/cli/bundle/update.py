@@ -32,7 +32,8 @@ def add_options(update: argparse.ArgumentParser) -> None:
         required=True,
         metavar="FILE",
         help="npz with any of append_ids + append_emb, replace_ids + replace_emb, retire_ids: ids as text, "
-        "vectors as float32 (n, dim) that fit the bundle's users",
+        "vectors as float32 (n, dim) that fit the bundle's users; of a history bundle append_history and "
+        "replace_history too",
     )
     update.add_argument("--out", type=Path, metavar="DIR", help="write there and leave BUNDLE alone")
     update.add_argument(

@@ -16,7 +16,7 @@ def add_options(verify: argparse.ArgumentParser) -> None:
         "Checks that one of the trusted keys signed the bundle's manifest and that every file is "
         "as the manifest states; its model is not run. With --expect-digest alone nobody asks who signed it. "
         "The same checks are made by --trusted and --expect-digest of device_bench run, self-test and ask, "
-        "and of recpress-edge bench and recommend. --trusted needs the extra signed."
+        "and of recpress-edge bench, recommend, inspect and web. --trusted needs the extra signed."
     )
     verify.epilog = "exit codes: 0 as asked, and whole · 1 refused, and why · 2 wrong usage"
     add_common_options(verify)

@@ -187,7 +187,9 @@ class FoldInRequest:
             counted = replace(counted, left_out=(*counted.left_out, *by.bare))
         counted = replace(counted, left_out=_still(counted.left_out, made.names))
         if not made.names:
-            raise DataError(_nothing(counted, log=bool(self.interactions)))
+            raise DataError(
+                _nothing(counted, log=bool(self.interactions), histories=stored.history is not None)
+            )
         if self.ids != "as-written":
             refuse_twins("item", made.names, item_ids)
         encode_ids("item", made.names)  # DataError for what is no line
@@ -279,15 +281,21 @@ def _fitted(stored: Stored, emb: F32) -> tuple[F32, int]:
     return emb * factors[:, None], int(beyond.sum())
 
 
-def _nothing(counted: Counted, *, log: bool) -> str:
+def _nothing(counted: Counted, *, log: bool, histories: bool) -> str:
     """Why there is nothing to append."""
     left = f"{len(counted.left_out):,} new items"
     if not log:
         return (
             f"--features has nothing to fold in: {left} share no value with known items, all others are there"
         )
+    known = "who have known items in this log" if histories else "that the bundle knows"
+    unknown = (
+        "without any. A history bundle holds no users: give a log with what they consumed before, too."
+        if histories
+        else "that are unknown."
+    )
     return (
-        f"--interactions has nothing to fold in: {left} have too few interactions of users that the bundle "
-        f"knows, {counted.known_items:,} interactions are with items that are there already, "
-        f"{counted.unknown_users:,} of users that are unknown."
+        f"--interactions has nothing to fold in: {left} have too few interactions of users {known}, "
+        f"{counted.known_items:,} interactions are with items that are there already, "
+        f"{counted.unknown_users:,} of users {unknown}"
     )

@@ -83,7 +83,7 @@ def _steps(folder: Path) -> list[list[str]]:
 def roll_back(folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY) -> tuple[AnyBundle, str | None]:
     """Exchange a bundle with its ``.previous``, after that passed its own test within the ``guard``'s limits.
 
-    ``trust``: whose bundles may come back; None: everybody's.
+    ``trust``: whose bundles may come back.
 
     Returns the bundle that is in place now and the digest of the one that was (None if it was damaged
     or missing). Once more undoes it. ConfigError: there is no version to go back to.

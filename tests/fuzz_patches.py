@@ -33,7 +33,7 @@ from recpress_edge.artifacts.patch.header import PatchHead, patch_bytes, read_pa
 from recpress_edge.artifacts.patch.index import damaged
 from recpress_edge.artifacts.patch.unpack import unpack
 from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private, read_trusted
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.trust.signature import sign_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_bytes
@@ -108,7 +108,7 @@ class Pair:
     def __init__(self, name, old, new, keys=None):
         self.name, self.old, self.new = name, old, new
         self.sizes = {path.name: path.stat().st_size for path in old.folder.iterdir()}
-        private, self.trust = (None, None) if keys is None else keys
+        private, self.trust = (None, ANYBODY) if keys is None else keys
         self.patch = make_patch(old, new, private).data
         self.before, self.after = contents(old.folder), contents(new.folder)
         self.trusted = None if keys is None else read_trusted(self.trust.keys)

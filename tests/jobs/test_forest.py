@@ -81,7 +81,7 @@ def test_a_teacher_that_the_machine_lacks_is_fetched_once_by_its_digest(tmp_path
     machines = Elsewhere(tmp_path / "machine")
     roots = wanted("rrd_dim3", "htd_dim3", teacher=teacher)
     there = make_models(roots, DATA, tmp_path / "asks", print, machines)
-    assert machines.fetched == {Path(teacher).name: 4}  # model.json, model.safetensors, whose rows they are
+    assert machines.fetched == {Path(teacher).name: 5}  # model.json, model.safetensors, what its rows are of
     assert {model.metadata["teacher"]["name"] for model in there} == {"bpr_dim8"}
 
 
@@ -147,7 +147,7 @@ def test_a_checkpoint_of_a_run_here_does_not_outlive_the_model_from_elsewhere(tm
     events = []
     make_models([root], DATA, tmp_path / "asks", events.append, Elsewhere(tmp_path / "machine"))
     assert sorted(path.name for path in left.iterdir()) == [
-        ".lock", "items.txt", "model.json", "model.safetensors", "users.txt"
+        ".lock", "items.txt", "model.json", "model.safetensors", "train_pairs.bin", "users.txt"
     ]  # fmt: skip
     assert isinstance(events[-1], TrainingEvent)
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 
-from result_tables import Result, interval, short, table
+from result_tables import HEAD_TITLES, R50, Result, interval, short, table
 
+METRICS = ("recall@10", R50, "ndcg@10")
+TITLES = (HEAD_TITLES[0], "Recall@50", HEAD_TITLES[1])
 SIDES = {"features": "made from features", "folded_in": "folded in", "trained": "trained with"}
 SIDE = {"warm": "goes on", "cold": "anew"}
 NIGHT = {"new items": "new items folded in", "warm": "retrained, going on", "cold": "retrained anew"}
 
 
 def nights(*results: Result) -> str:
-    """Each night from the last model and from the start, and the difference."""
-    headers = ["log", "night", "model", "CPU s", "Recall@10", "Recall@50", "NDCG@10", "overlap@10"]
+    """Each night from the last model and from the start."""
+    headers = ["log", "night", "model", "CPU s", *TITLES, "overlap@10"]
     return table(headers, [row for result in results for row in _nights(result)])
 
 
@@ -26,20 +28,20 @@ def _nights(result: Result) -> Iterator[list[str]]:
                 str(line["night"]),
                 SIDE[side] if line["night"] else "the first",
                 f"{found['cpu_s']:.0f}",
-                *(short(found[name]) for name in ("recall@10", "recall@50", "ndcg@10")),
+                *(short(found[name]) for name in METRICS),
                 short(found["overlap@10"]["mean"]) if found["overlap@10"] else "",
             ]
 
 
 def gains(*results: Result) -> str:
     """What going on costs of the time, and by how much its figures differ, each night."""
-    headers = ["log", "night", "share of the CPU time", "Recall@10", "Recall@50", "NDCG@10"]
+    headers = ["log", "night", "share of the CPU time", *TITLES]
     rows = [
         [
             result["log"],
             str(line["night"]),
             short(line["warm"]["cpu_s"] / line["cold"]["cpu_s"], 2),
-            *(interval(line["warm - cold"][name]) for name in ("recall@10", "recall@50", "ndcg@10")),
+            *(interval(line["warm - cold"][name]) for name in METRICS),
         ]
         for result in results
         for line in result["nights"][1:]

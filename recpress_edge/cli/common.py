@@ -211,6 +211,16 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def add_bad_lines_option(parser: argparse.ArgumentParser) -> None:
+    """--skip-bad-lines, of whatever reads logs and tables."""
+    parser.add_argument(
+        "--skip-bad-lines",
+        default="0",
+        metavar="N|P%",
+        help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
+    )
+
+
 def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
     """End a step with what to run next."""
     for index, command in enumerate(commands):

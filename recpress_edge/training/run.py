@@ -91,7 +91,7 @@ def _train_ranking(
     """A model that ranks a catalogue, written into the plan's folder, and what its run ended with."""
     memory = PeakMemory()
     warm = plan.wanted.warm
-    start = started(warm, data, anew=plan.wanted.name.entry.closed_form) if warm else None
+    start = started(warm, data, anew=plan.wanted.name.entry.warm == "lists") if warm else None
     method, state = learn(plan, data, store, tell, start)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)

@@ -9,6 +9,7 @@ from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.cli.bundle.update import is_signed, say_updated
 from recpress_edge.cli.common import (
     ExamplesFormatter,
+    add_bad_lines_option,
     add_common_options,
     emit,
     next_steps,
@@ -97,12 +98,7 @@ def _add_reading_options(fold_in: argparse.ArgumentParser) -> None:
         help="of the log and of tables: to the letter, or as 'data import --ids cleaned' makes them "
         "(default: ask where it matters)",
     )
-    fold_in.add_argument(
-        "--skip-bad-lines",
-        default="0",
-        metavar="N|P%",
-        help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
-    )
+    add_bad_lines_option(fold_in)
 
 
 def _add_feature_options(fold_in: argparse.ArgumentParser) -> None:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.cli.common import add_bad_lines_option
+from recpress_edge.data.ids import FORMS
 from recpress_edge.data.strangers import CHOICES
 
 
@@ -111,7 +113,7 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ids",
-        choices=("as-written", "cleaned"),
+        choices=FORMS,
         help="keep ids to the letter, or take out .0 and what does not show (default: ask where it matters)",
     )
     parser.add_argument(
@@ -124,12 +126,7 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
         choices=("dmy", "mdy"),
         help="of times such as 3/4/2024: day or month first (default: by the numbers above 12)",
     )
-    parser.add_argument(
-        "--skip-bad-lines",
-        default="0",
-        metavar="N|P%",
-        help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
-    )
+    add_bad_lines_option(parser)
 
 
 def _add_table_options(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ of a flatbuffer can be cut in place (tensorflow/lite/schema/schema.fbs).
 """
 
 import struct
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,10 @@ _OP_OUTPUTS: Final = 2
 _failing = artifact_errors("the model failed")
 
 
+def _loading(path: Path) -> AbstractContextManager[None]:
+    return artifact_errors(f"ai-edge-litert {litert_version()} cannot load {path}")
+
+
 class _Interpreter:
     """A model, or a stage of one, with its tensors by name."""
 
@@ -46,7 +51,7 @@ class _Interpreter:
         tflite = import_litert()
         kernels = tflite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         source = {"model_path": str(path)} if data is None else {"model_content": data}
-        with artifact_errors(f"ai-edge-litert {litert_version()} cannot load {path}"):
+        with _loading(path):
             self.own = tflite.Interpreter(
                 **source, num_threads=threads, experimental_op_resolver_type=kernels
             )
@@ -79,7 +84,7 @@ class LiteRTStages:
         self.version, first = litert_version(), contract.first
         asked = (*_who(contract), first.seen_input, RETRIEVE_INPUT, ROWS_INPUT, K_INPUT)
         self._model = _Interpreter(path, _types(*asked, *_RANKED, *_FOUND), threads)
-        with artifact_errors(f"ai-edge-litert {self.version} cannot load {path}"):
+        with _loading(path):
             self._seen = _seen_of(self._model, contract)
         self._user = self._model.view.get(first.user_input)
 
@@ -124,7 +129,7 @@ class LiteRTApart:
         self._second = _Interpreter(
             path, _types(*found, *stated, *_RANKED), threads, stage_of(data, _RANKED, (*found, *stated))
         )
-        with artifact_errors(f"ai-edge-litert {litert_version()} cannot load {path}"):
+        with _loading(path):
             self._seen = _seen_of(self._first, contract)
         self._count = 1
         self._users = [one.view[first.user_input] for one in (self._first, self._second) if contract.n_users]

@@ -49,19 +49,20 @@ def seen_share(folder: Path, facts: Mapping[str, Any], data: Dataset) -> float:
     if sha256_bytes(kept) != stated["sha256"]:
         raise ArtifactError(f"{path} is not what model.json states. Train the model again.")
     sample = np.frombuffer(kept, "<u8").astype(np.uint64)
-    held = np.concatenate([_hashes(data, part) for part in (data.valid, data.test)])
+    held = _hashes(data, data.valid, data.test)
     # where it is not all of them, it has every pair up to its last
     told = held if sample.size == stated["of"] else held[held <= sample[-1]]
     return float(np.isin(told, sample).mean()) if told.size else 0.0
 
 
-def _hashes(data: Dataset, part: Interactions) -> U64:
-    """Of each pair (n,)."""
+def _hashes(data: Dataset, *parts: Interactions) -> U64:
+    """Of each pair (n,) of all parts."""
     users, items = (
         np.array([_hash(kind, name) for name in ids], np.uint64)
         for kind, ids in ((b"user", data.user_ids), (b"item", data.item_ids))
     )
-    mixed = (users[part.users()] ^ (items[part.indices] * _ODD)) * _ODD
+    pairs = [users[part.users()] ^ (items[part.indices] * _ODD) for part in parts]
+    mixed = np.concatenate(pairs) * _ODD
     return np.asarray(mixed ^ (mixed >> np.uint64(32)), np.uint64)
 
 

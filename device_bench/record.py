@@ -30,6 +30,7 @@ from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.registry import named
+from recpress_edge.core.units import about_seconds
 from recpress_edge.device.opening import AnyBundle
 from recpress_edge.records.bench import BENCH_SCHEMA, timestamp
 
@@ -117,8 +118,8 @@ def _cold_starts(
         samples.append(run_worker("cold", job, protocol.timeout_s))
         now = time.perf_counter()
         if now - told > 2 and done < processes:
-            left_s = (now - start) / done * (processes - done)
-            on_event(Note(f"{name}: cold start {done}/{processes}, about {left_s:.0f} s left"))
+            left = about_seconds((now - start) / done * (processes - done))
+            on_event(Note(f"{name}: cold start {done}/{processes}, {left} left"))
             told = now
     return samples
 

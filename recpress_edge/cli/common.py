@@ -14,7 +14,7 @@ from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
 from recpress_edge.core.registry import named
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
-from recpress_edge.core.units import format_bytes, format_seconds
+from recpress_edge.core.units import about_seconds, format_bytes
 
 if TYPE_CHECKING:
     from recpress_edge.jobs.executor import Executor
@@ -191,7 +191,7 @@ def say_costs(args: argparse.Namespace, step: "PlannedStep", indent: int) -> Non
     if step.memory_bytes is not None:
         told.append(f"needs at least {format_bytes(step.memory_bytes)} of memory, which is available")
     if step.seconds is not None:
-        told.append(f"at most about {format_seconds(step.seconds)} on one thread, validation apart")
+        told.append(f"{about_seconds(step.seconds)} at most on one thread, validation apart")
     if told:
         say(args, f"{'':<{indent}} {'; '.join(told)}")
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 from recpress_edge.cli.common import say
 from recpress_edge.core.metrics import CLICK_CHOICES, HEAD_CUTOFF
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble, left_out_words
-from recpress_edge.core.units import describe_cost, format_bytes, format_seconds, format_share
+from recpress_edge.core.units import about_seconds, describe_cost, format_bytes, format_share
 
 
 @contextlib.contextmanager
@@ -60,8 +60,8 @@ class _Printer:
                 say(self._args, f"           needs at least {needed} of memory, which is available")
             case "forecast":
                 left = f"{event.epochs - event.epoch} epochs"
-                time_left = format_seconds(event.seconds)
-                say(self._args, f"           about {time_left} for {left}, by the pace of the first batches")
+                needed = about_seconds(event.seconds)
+                say(self._args, f"           {needed} for {left}, by the pace of the first batches")
             case "epoch" if event.epochs:
                 k = event.cutoff
                 known = event.metrics or {}
@@ -139,12 +139,11 @@ class _Lines:
         tenth = int(10 * done / total) if total else 10
         seconds = time.perf_counter() - self._started
         if tenth > self._shown and seconds > 2:
-            left = (spent or seconds) * (total - done) / done if done else 0.0
             share = 100 * done / total if total else 100.0
-            print(
-                f"{self._title}  {share:3.0f} %  {seconds:.0f} s, about {left:.0f} s left  {note}",
-                file=sys.stderr,
-            )
+            left = ""
+            if 0 < done < total:
+                left = f", {about_seconds((spent or seconds) * (total - done) / done)} left"
+            print(f"{self._title}  {share:3.0f} %  {seconds:.0f} s{left}  {note}", file=sys.stderr)
             self._shown = tenth
 
 

@@ -30,7 +30,14 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import BALANCED, CHOICES, metric_title, shown_metrics
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.core.terminal import hanging
-from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
+from recpress_edge.core.units import (
+    UNKNOWN,
+    format_bytes,
+    format_recall,
+    format_seconds,
+    parse_duration,
+    parse_size,
+)
 from recpress_edge.data.everything import NO_TEST
 from recpress_edge.device.c.footprint import file_bytes_within
 from recpress_edge.jobs.tune.budget import LISTS_OF
@@ -202,14 +209,8 @@ def _line(event: TuneEvent) -> str:
     line = f"{trial.kind + number:<13}  {trial.label}  {value}"
     if trial.kind != "student" or event.best is None:
         return line
-    left = "" if event.seconds_left is None else f", {_span(event.seconds_left)} left"
+    left = "" if event.seconds_left is None else f", {format_seconds(event.seconds_left)} left"
     return f"{line}  (best {format_recall(event.best.worth or 0.0)}{left})"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _say_result(args: argparse.Namespace, result: TuneResult) -> None:

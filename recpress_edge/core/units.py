@@ -81,6 +81,11 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def about_seconds(seconds: float) -> str:
+    """A forecast as text: 'about 42 s', 'about 5 min', 'under a second'."""
+    return "under a second" if seconds < 1 else f"about {format_seconds(seconds)}"
+
+
 def format_instructions(count: float) -> str:
     """An instruction count as text: 625412 -> '625.4 k instr'."""
     for limit, divisor, unit in ((1e3, 1, ""), (1e6, 1e3, "k "), (1e9, 1e6, "M ")):

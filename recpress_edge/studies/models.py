@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import Note, OnEvent, silent
-from recpress_edge.core.units import format_seconds
+from recpress_edge.core.units import about_seconds
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import Role
 from recpress_edge.jobs.data import load_data
@@ -143,8 +143,8 @@ class ModelsStudyRequest(StudyRequest):
         """Train what is missing and judge every model on the test rows."""
         left = [step.seconds or 0.0 for _, step in self._steps(on_event) if step.action != "cached"]
         if left:
-            most = format_seconds(sum(left))
-            on_event(Note(f"forecast   {len(left)} models to train, {most} of CPU time if none stops early"))
+            most = f"{about_seconds(sum(left))} of CPU time if none stops early"
+            on_event(Note(f"forecast   {len(left)} models to train, {most}"))
         outcomes = []
         for name, suffix in self.data_sets.items():
             data = load_data(name, self.work, on_event)
@@ -178,5 +178,5 @@ class ModelsStudyRequest(StudyRequest):
 
 def _line(data: str, step: PlannedStep) -> str:
     verb = "find" if step.action == "cached" else step.action
-    most = f", about {format_seconds(step.seconds)} of CPU time at most" if step.seconds else ""
+    most = f", {about_seconds(step.seconds)} of CPU time at most" if step.seconds else ""
     return f"would {verb:<6} {step.name} seed {step.seed} on {data}{most}"

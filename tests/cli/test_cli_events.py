@@ -20,8 +20,8 @@ def lines_of(updates, monkeypatch, capsys):
 
 def test_time_left_is_told_from_the_first_line_on(monkeypatch, capsys):
     assert lines_of([(1, 100), (10, 100, "valid 0.3")], monkeypatch, capsys) == [
-        "training 1 % 4 s, about 396 s left",
-        "training 10 % 40 s, about 360 s left valid 0.3",
+        "training 1 % 4 s, about 7 min left",
+        "training 10 % 40 s, about 6 min left valid 0.3",
     ]
 
 
@@ -71,6 +71,6 @@ def test_lines_of_jobs_that_run_at_once_count_each_its_own_time(monkeypatch, cap
     said = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
     assert said == [
         "first 25 % 3 s, about 9 s left",
-        "second 0 % 3 s, about 0 s left",
+        "second 0 % 3 s",
         "second 50 % 6 s, about 6 s left",
     ]

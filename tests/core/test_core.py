@@ -11,7 +11,7 @@ from recpress_edge.core import files
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import ArtifactError, ConfigError, StorageError, unknown_name
 from recpress_edge.core.rng import stream, torch_seed
-from recpress_edge.core.units import format_bytes, format_ns, parse_duration, parse_size
+from recpress_edge.core.units import about_seconds, format_bytes, format_ns, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,14 @@ def test_format_bytes(n, text):
 )
 def test_format_ns(n, text):
     assert format_ns(n) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "under a second"), (0.99, "under a second"), (1.0, "about 1 s"), (600, "about 10 min")],
+)
+def test_a_forecast_is_never_of_no_time(seconds, text):
+    assert about_seconds(seconds) == text
 
 
 def test_unknown_name_suggests():

@@ -49,7 +49,7 @@ def test_a_study_says_what_it_will_take_and_finds_what_it_has_trained(work):
     plan = asked.plan()
     steps = [(name, seed) for name in ("lr", "deepfm_dim8", "ensemble:lr+deepfm_dim8") for seed in (0, 1)]
     steps += [("deepfm_dim4", 0), ("deepfm_dim4", 1)]
-    assert [line.partition(", about ")[0] for line in plan] == [
+    assert [line.partition(", ")[0] for line in plan] == [
         f"would train  {name} seed {seed} on clicks" for name, seed in steps
     ]
     assert all(("of CPU time at most" in line) == ("ensemble" not in line) for line in plan)

@@ -77,10 +77,12 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         self.add_options()
-        found, unknown = super().parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        found, unknown = super().parse_known_args(words, namespace)
+        found.words = words  # of the outermost parser in the end: the whole command line
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{_place(args or (), unknown[0])}")
-        for flag, value in itertools.pairwise([*(args or ()), " "]):
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_place(words, unknown[0])}")
+        for flag, value in itertools.pairwise([*words, " "]):
             name, equals, own = flag.partition("=")
             if name.startswith("--") and name not in MAY_BE_EMPTY and (not value or (equals and not own)):
                 self.error(f"{name} is empty: give it a value or leave it out")

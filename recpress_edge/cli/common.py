@@ -230,6 +230,11 @@ def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
         )
 
 
+def command_again(args: argparse.Namespace, without: str = "") -> str:
+    """The command that is running, as it was given but for one flag."""
+    return shlex.join(["recpress-edge", *(word for word in args.words if word != without)])
+
+
 def flags_again(args: argparse.Namespace) -> str:
     """The data and work flags that a following command needs too."""
     flags = ["--data", args.data] if args.data != "synthetic" else []

@@ -2,13 +2,12 @@
 
 import argparse
 import contextlib
-import shlex
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any, Self
 
-from recpress_edge.cli.common import say
+from recpress_edge.cli.common import command_again, say
 from recpress_edge.core.metrics import CLICK_CHOICES, HEAD_CUTOFF
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble, left_out_words
 from recpress_edge.core.units import about_seconds, describe_cost, format_bytes, format_share
@@ -22,7 +21,7 @@ def print_events(args: argparse.Namespace) -> Iterator[OnEvent]:
             yield _Printer(args, bars)
         except KeyboardInterrupt:
             bars.close()
-            say(args, f"\nstopped    to go on: {shlex.join(['recpress-edge', *sys.argv[1:]])}")
+            say(args, f"\nstopped    to go on: {command_again(args)}")
             raise
 
 

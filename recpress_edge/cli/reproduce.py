@@ -1,8 +1,6 @@
 """``recpress-edge reproduce``: published studies with the code that ships, against the published figures."""
 
 import argparse
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, Final
 from recpress_edge.cli.common import (
     add_common_options,
     add_executor_options,
+    command_again,
     emit,
     executor_of,
     next_steps,
@@ -95,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         result = request.run(on_event, executor)
     _say_result(args, result)
     next_steps(args, [result.next_step])
-    record = result.facts(shlex.join(["recpress-edge", *sys.argv[1:]]), executor.slots)
+    record = result.facts(command_again(args), executor.slots)
     if args.out:
         write_json(args.out, record)
         say(args, f"wrote {args.out}")

@@ -86,6 +86,61 @@ def test_refusals_say_why_and_change_nothing(versions, device, tmp_path, capsys)
     assert not device.with_name(f"{device.name}.previous").exists()
 
 
+def test_json_has_the_bundle_s_path_as_it_was_given(versions, device, tmp_path, capsys, monkeypatch):
+    patch = tmp_path / "day.patch"
+    assert run(capsys, "diff", versions / "old", versions / "new", "--out", patch)[0] == 0
+    monkeypatch.chdir(tmp_path)
+
+    def bundle_of(*words):
+        code, out, _ = run(capsys, *words, "--json")
+        return code, json.loads(out)["bundle"]
+
+    for verb in (("apply", device.name, patch), ("rollback", device.name)):
+        assert bundle_of(*verb) == (0, device.name)
+    _, out, _ = run(capsys, "rollback", device.name, "--dry-run", "--json")
+    assert json.loads(out)["previous"] == f"{device.name}.previous"
+    (tmp_path / "current").symlink_to(device.name)
+    assert bundle_of("apply", "current", patch) == (0, str(device))  # beside which the version before is
+
+
+@pytest.mark.parametrize("name", [".", "../on the device"])
+def test_a_bundle_is_changed_from_inside_its_folder(name, versions, device, tmp_path, capsys, monkeypatch):
+    """Where the working folder is, is another version afterwards, or nothing."""
+    old, new = open_bundle(versions / "old").digest, open_bundle(versions / "new").digest
+    patch = tmp_path / "day.patch"
+    assert run(capsys, "diff", versions / "old", versions / "new", "--out", patch)[0] == 0
+    for words, found in (
+        (("apply", name, patch), new),
+        (("rollback", name), old),
+        (("retire", name, "item-4"), None),
+    ):
+        monkeypatch.chdir(device)
+        code, out, err = run(capsys, *words, "--json")
+        assert code == 0, err
+        facts = json.loads(out)
+        assert (facts["bundle"], facts["sha256"]) == (str(device), found or open_bundle(device).digest)
+    assert open_bundle(device).contract.retired == (4,)
+
+
+def test_a_signature_alone_is_no_patch_and_travels_by_itself(versions, device, tmp_path, capsys):
+    signed, key, patch = tmp_path / "signed", versions / "key", tmp_path / "patch"
+    shutil.copytree(versions / "old", signed)
+    assert run(capsys, "sign", signed, "--key", key)[0] == 0
+    for dry in ((), ("--dry-run",)):
+        code, _, err = run(capsys, "diff", versions / "old", signed, "--out", patch, *dry)
+        assert (code, f"Copy {signed / 'bundle.sig'} into" in err) == (2, True), err
+        code, _, err = run(capsys, "diff", signed, versions / "old", "--out", patch, *dry)
+        assert (code, "there is nothing to send" in err) == (2, True), err
+    assert not patch.exists()
+    shutil.copy(signed / "bundle.sig", device)
+    assert run(capsys, "verify", device, "--trusted", f"{key}.pub")[0] == 0
+    manifest = (signed / "bundle.json").read_text()
+    (signed / "bundle.json").write_text(manifest + "\n")  # the same content in other bytes, so signed apart
+    assert run(capsys, "sign", signed, "--key", key)[0] == 0
+    code, _, err = run(capsys, "diff", versions / "old", signed, "--out", patch)
+    assert f"Copy {signed / 'bundle.json'} and {signed / 'bundle.sig'} into" in err
+
+
 _BASE = """\
 import sys
 LEFT_OUT = {left_out!r}

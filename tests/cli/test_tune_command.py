@@ -1,7 +1,6 @@
 """recpress-edge tune: what it says, and how it ends."""
 
 import json
-import sys
 
 import pytest
 
@@ -81,7 +80,6 @@ def test_an_interrupt_keeps_all_and_says_how_to_go_on(tmp_path, capsys, monkeypa
 
     monkeypatch.setattr(TrialRequest, "run", stops_at_a_student)
     words = [*WORDS, "--work", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["recpress-edge", *words])
     assert main(words) == 130
     said = capsys.readouterr()
     assert f"stopped    to go on: recpress-edge {' '.join(words)}" in said.out

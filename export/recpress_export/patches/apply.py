@@ -13,7 +13,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import storage_errors
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.opening import AnyBundle, open_any, self_test_any
-from recpress_export.update.versions import next_version, note_step
+from recpress_export.update.versions import next_version, note_step, stable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def apply_patch(folder: Path, path: Path, options: ApplyOptions) -> Applied:
     The bundle stays as it was on any error, and when the process is killed; the same call then starts over.
     Applied before, nothing is done. ArtifactError, StorageError and what ``self_test_any`` raises.
     """
-    folder = folder.resolve()
+    folder = stable_path(folder)
     patch, key = checked_patch(path, options.trust)
     old, done = check_base(folder, patch, options.trust)
     if done:

@@ -16,6 +16,7 @@ from recpress_edge.artifacts.trust.signature import SIGNATURE, bundle_message, r
 from recpress_edge.core.arrays import U8
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
+from recpress_edge.core.units import enumerated
 from recpress_edge.device.opening import AnyBundle
 from recpress_export.patches.match import found_runs, in_place, operations
 
@@ -50,8 +51,7 @@ def make_patch(old: AnyBundle, new: AnyBundle, private: Any = None) -> MadePatch
 
     ConfigError where both are one bundle.
     """
-    if old.digest == new.digest:
-        raise ConfigError(f"{old.folder} and {new.folder} are one bundle: there is nothing to send.")
+    check_differ(old, new)
     contents = _contents(new, private)
     before = {MANIFEST, *old.files}
     entries, bodies, changes = [], [], []
@@ -72,6 +72,25 @@ def make_patch(old: AnyBundle, new: AnyBundle, private: Any = None) -> MadePatch
         changes = [FileChange(name, len(data), "new", 0) for name, data in contents.items()]
     head = PatchHead(old.digest, new.digest, len(payload), sha256_bytes(payload), len(unpacked))
     return MadePatch(patch_bytes(head, payload, private), tuple(changes), len(whole))
+
+
+def check_differ(old: AnyBundle, new: AnyBundle) -> None:
+    """ConfigError where both are one bundle; it names what of the new one's signature a device lacks."""
+    if old.digest != new.digest:
+        return
+    both = f"{old.folder} and {new.folder} are one bundle"
+    lacks = [name for name in (MANIFEST, SIGNATURE) if _bytes(new.folder / name) != _bytes(old.folder / name)]
+    if SIGNATURE not in lacks or read_signature(new.folder) is None:
+        raise ConfigError(f"{both}: there is nothing to send.")
+    files = enumerated([str(new.folder / name) for name in lacks])
+    raise ConfigError(
+        f"{both}, of which only NEW has this signature, and a patch makes another version. Copy {files} into "
+        "the bundle's folder on the device; recpress-edge bundle verify checks it there."
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 def packed(data: bytes) -> bytes:

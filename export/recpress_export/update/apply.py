@@ -45,7 +45,7 @@ from recpress_export.selftest import answered, score_tolerance
 from recpress_export.update.changes import Changes, Placed, place
 from recpress_export.update.history import check_rows
 from recpress_export.update.stored import NewRows, Stored, read_stored, store_rows
-from recpress_export.update.versions import next_version
+from recpress_export.update.versions import next_version, stable_path
 
 MAX_CLIP: Final = 1.25
 """New values may be this much beyond the range of the existing scales before ``force`` is needed."""
@@ -82,7 +82,9 @@ def update_bundle(
     The model runs in a worker within the ``guard``'s limits, and in this process once its graph is known to
     be the one that this version writes.
     """
-    if target is not None:
+    if target is None:
+        folder = stable_path(folder)
+    else:
         check_apart(folder, target)
     old, _ = self_test_apart(folder, guard, trust)
     before = old.selftest()

@@ -37,6 +37,16 @@ def previous_path(folder: Path) -> Path:
     return folder.parent / f"{folder.name}{PREVIOUS}"
 
 
+def stable_path(folder: Path) -> Path:
+    """A folder as it was given; in full where that is a link, or found from inside the folder.
+
+    From inside, '.' is the version that was there before, also after the two were exchanged.
+    """
+    full = folder.resolve()
+    same = folder.parent.resolve() / folder.name == full and not Path.cwd().is_relative_to(full)
+    return folder if same else full
+
+
 @contextlib.contextmanager
 def next_version(bundle: AnyBundle) -> Iterator[Path]:
     """A folder to fill that takes the bundle's place in one step; the bundle becomes its ``.previous``.
@@ -88,7 +98,7 @@ def roll_back(folder: Path, guard: Guard = STANDARD, trust: Trust = ANYBODY) -> 
     Returns the bundle that is in place now and the digest of the one that was (None if it was damaged
     or missing). Once more undoes it. ConfigError: there is no version to go back to.
     """
-    folder = folder.resolve()
+    folder = stable_path(folder)
     previous = previous_path(folder)
     if not previous.is_dir():
         raise ConfigError(

@@ -10,7 +10,6 @@ from recpress_edge.cli.common import add_common_options, emit, next_steps, say
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.bundles.patching import ApplyRequest
-from recpress_export.update.versions import previous_path
 
 
 def add_options(apply: argparse.ArgumentParser) -> None:
@@ -57,17 +56,16 @@ def run(args: argparse.Namespace) -> int:
     with stopped_by_signals():
         result = request.run()
     bundle, key = result.applied.bundle, result.applied.key
-    shown = args.bundle if args.bundle.name else bundle.folder
     tested = "self-test passed" if args.self_test else "digests verified, self-test left out"
     if not result.applied.changed:
-        say(args, f"there      {shown}/   sha256 {bundle.digest[:16]}…   applied before")
+        say(args, f"there      {bundle.folder}/   sha256 {bundle.digest[:16]}…   applied before")
     else:
-        say(args, f"bundle     {shown}/   sha256 {bundle.digest[:16]}…   {tested}")
-        say(args, f"set aside  {previous_path(shown)}/   sha256 {result.applied.base[:16]}…")
+        say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {tested}")
+        say(args, f"set aside  {result.set_aside}/   sha256 {result.applied.base[:16]}…")
     if key is not None:
         say(args, f"signed by  key {short(key.id)}   {key.comment}".rstrip())
     if result.applied.changed:
         trusted = f" --trusted {shlex.quote(str(args.trusted))}" if args.trusted else ""
-        next_steps(args, [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}{trusted}"])
+        next_steps(args, [f"recpress-edge bundle rollback {shlex.quote(str(bundle.folder))}{trusted}"])
     emit(args, result.facts())
     return 0

@@ -1,8 +1,6 @@
 """recpress-edge bundle fold-in: new items, from interactions of known users, similar items or features."""
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
@@ -11,6 +9,7 @@ from recpress_edge.cli.common import (
     ExamplesFormatter,
     add_bad_lines_option,
     add_common_options,
+    command_again,
     emit,
     next_steps,
     positive_int,
@@ -137,8 +136,7 @@ def _run(args: argparse.Namespace) -> int:
         with print_events(args) as on_event:
             folded = request.plan(on_event)
         _say_folded(args, folded, "would")
-        again = ["recpress-edge", *(word for word in sys.argv[1:] if word != "--dry-run")]
-        next_steps(args, [shlex.join(again)])
+        next_steps(args, [command_again(args, without="--dry-run")])
         emit(args, {"dry_run": True, **folded.facts()})
         return 0
     was_signed = is_signed(args)

@@ -9,7 +9,6 @@ from recpress_edge.artifacts.trust.signature import read_signature
 from recpress_edge.cli.common import add_common_options, emit, request_of, say
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.bundles.rollback import RollbackRequest
-from recpress_export.update.versions import previous_path
 
 
 def add_options(rollback: argparse.ArgumentParser) -> None:
@@ -33,10 +32,9 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     result = request.run()
     bundle, was = result.bundle, result.was
-    shown = args.bundle if args.bundle.name else bundle.folder
-    say(args, f"bundle     {shown}/   sha256 {bundle.digest[:16]}…   self-test passed")
+    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   self-test passed")
     if (signed := read_signature(bundle.folder)) is not None:
         say(args, f"signed     by key {short(signed.key)}, as that version was")
-    say(args, f"set aside  {previous_path(shown)}/" + (f"   sha256 {was[:16]}…" if was else ""))
+    say(args, f"set aside  {result.set_aside}/" + (f"   sha256 {was[:16]}…" if was else ""))
     emit(args, result.facts())
     return 0

@@ -97,7 +97,7 @@ def say_updated(args: argparse.Namespace, result: UpdateResult, *, was_signed: b
     say(args, f"bundle     {bundle.folder}/   {format_bytes(bundle.total_bytes)} in all")
     say(args, f"           sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)")
     say(args, f"           self-test: {len(bundle.selftest().users)} users, passed")
-    back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]
+    back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(bundle.folder))}"]
     sign = [f"recpress-edge bundle sign {shlex.quote(str(bundle.folder))} --key FILE"] if was_signed else []
     if was_signed:
         say(args, "unsigned   the signature of the version before is not one of this version")

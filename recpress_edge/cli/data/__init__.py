@@ -1,13 +1,19 @@
 """``recpress-edge data``: list, fetch, stats, import."""
 
 import argparse
-import shlex
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
+from recpress_edge.cli.common import (
+    add_common_options,
+    command_again,
+    emit,
+    next_steps,
+    request_of,
+    say,
+    table,
+)
 from recpress_edge.cli.data.import_options import add_import_options
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
@@ -154,8 +160,7 @@ def _preview(args: argparse.Namespace, found: ImportPreview) -> int:
     for question in found.read.questions:
         say(args, f"question   {question}")
     if not found.read.questions:
-        again = ["recpress-edge", *(word for word in sys.argv[1:] if word != "--preview")]
-        next_steps(args, [shlex.join(again)])
+        next_steps(args, [command_again(args, without="--preview")])
     emit(args, found.facts())
     return 0
 

@@ -64,7 +64,9 @@ class DiffRequest:
         if self.out.is_dir():
             raise ConfigError(f"--out {self.out} is a folder, and a patch is one file. Choose another name.")
         check_free(self.out, force=self.force)
-        return open_any(self.old, self.trust), open_any(self.new, self.trust)
+        old, new = open_any(self.old, self.trust), open_any(self.new, self.trust)
+        named("recpress_export.patches.make:check_differ")(old, new)
+        return old, new
 
     def run(self) -> DiffResult:
         """Write the patch."""

@@ -9,7 +9,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.opening import AnyBundle, open_any
-from recpress_export.update.versions import previous_path, roll_back
+from recpress_export.update.versions import previous_path, roll_back, stable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class RollbackRequest:
 
         ConfigError where there is no version before, ArtifactError where it is not taken.
         """
-        where = previous_path(self.bundle.resolve())
+        where = previous_path(stable_path(self.bundle))
         if not where.is_dir():
             raise ConfigError(f"there is no version before {self.bundle}: {where} does not exist")
         open_any(where, self.trust)

@@ -87,6 +87,13 @@ def test_an_item_of_new_users_alone_follows_them(tmp_path):
     assert row @ start.tables.user_emb[AFTER.user_ids.index("60")] > 0
 
 
+def test_rows_that_are_computed_again_are_told_and_not_copied(tmp_path):
+    before = first("als_dim4", tmp_path)
+    start = started(earlier_in(str(before.folder), parse_name("als_dim4"), AFTER), AFTER, anew=True)
+    assert start.tables is None
+    assert start.facts() == {"users": {"known": 60, "new": 6}, "items": {"known": 80, "new": 4}}
+
+
 @pytest.mark.parametrize(
     ("name", "teacher"),
     [("bpr_dim4", None), ("soft_dim4", "none"), ("rrd_dim4", "als_dim8")],

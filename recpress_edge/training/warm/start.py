@@ -20,7 +20,8 @@ LEAST_SHARED: Final = 1
 class Started:
     """First tables of a data set's users (U, D) and items (I, D), and where each row is from."""
 
-    tables: Tables
+    tables: Tables | None
+    """None where all rows are computed again, so that earlier ones are compared and not taken."""
     earlier_users: I64
     """(U,): the row in the earlier model; -1 of a new user."""
     earlier_items: I64
@@ -29,8 +30,11 @@ class Started:
     """(U,): new, and nothing is known of them; the method draws their rows."""
     drawn_items: Bool
     """(I,): likewise."""
-    anew: bool = False
-    """Whether all rows are computed again, so that an earlier one is compared and not taken."""
+
+    @property
+    def anew(self) -> bool:
+        """Whether all rows are computed again."""
+        return self.tables is None
 
     def facts(self) -> dict[str, dict[str, int]]:
         """What a record says of the rows."""
@@ -72,12 +76,12 @@ def started(earlier: Earlier, data: Dataset, *, anew: bool = False) -> Started:
                 f"--from {earlier.model.folder} knows no {kind} of data set {data.name!r}: their ids have "
                 "nothing in common. Is it another log, or are they written otherwise there?"
             )
+    if anew:
+        return Started(None, users, items, users < 0, items < 0)
     user_emb, item_emb = (
         _taken(table, places)
         for table, places in ((earlier.model.user_emb, users), (earlier.model.item_emb, items))
     )
-    if anew:
-        return Started(Tables(user_emb, item_emb), users, items, users < 0, items < 0, anew)
     has_user, has_item = _fold_in(user_emb, item_emb, users >= 0, items >= 0, data.train)
     return Started(Tables(user_emb, item_emb), users, items, ~has_user, ~has_item)
 

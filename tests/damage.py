@@ -104,6 +104,14 @@ def resign(folder, change=lambda manifest: None):
     path.write_text(json.dumps(manifest))
 
 
+def edit_selftest(folder, change):
+    path = folder / "selftest.json"
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+    resign(folder)
+
+
 def other_schema(folder, rng):
     schema = pick(rng, SCHEMAS)
     resign(folder, lambda m: m.update(schema=schema))

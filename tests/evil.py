@@ -1,6 +1,5 @@
 """Bundles that somebody made to do harm: each is well signed, and each must be refused."""
 
-import json
 import os
 import zipfile
 
@@ -282,14 +281,6 @@ FILES = {
     "huge manifest": (huge_manifest, "more than 4194304"),
     "long text": (long_text, "holds a text of 100,000 characters"),
 }
-
-
-def edit_selftest(folder, change):
-    path = folder / "selftest.json"
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
-    resign(folder)
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\u2066\nPASSED everything\r\x9b31m\u200b"

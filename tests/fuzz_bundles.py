@@ -30,7 +30,7 @@ from collections import Counter
 from pathlib import Path
 
 from bundles import make_bundle
-from evil import edit_selftest
+from damage import edit_selftest
 from exports import exported, items_file
 from mutations import in_memory, mutate_bundle, mutate_json
 from records import make_record

@@ -18,7 +18,7 @@ import onnx
 import psutil
 import pytest
 from bundles import make_bundle
-from damage import resign
+from damage import edit_selftest, resign
 from exports import exported
 from records import make_record
 
@@ -267,7 +267,7 @@ def test_an_exact_bundle_tolerates_nothing(tmp_path):
     ],
 )
 def test_a_self_test_of_other_types_is_refused(folder, change, says):
-    evil.edit_selftest(folder, change)
+    edit_selftest(folder, change)
     with pytest.raises(ArtifactError, match=re.escape(says)):
         open_bundle(folder).selftest()
 

@@ -27,6 +27,7 @@ from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.clicks.bundle import ClickBundle
 from recpress_edge.artifacts.clicks.contract import CLICKS, ClickContract
 from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.manifest import EVALUATION_FILE
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.registry import named
@@ -57,7 +58,8 @@ def measure_bundle(folder: Path, protocol: Protocol, on_event: OnEvent, command:
     cold = _cold_starts(job, protocol, name, on_event)
     memory = run_worker("memory", job, protocol.timeout_s)
     pauses = f", {protocol.paced_s:g} s of queries with pauses" if protocol.pause_ns else ""
-    on_event(Note(f"{name}: timing {2 * protocol.seconds:g} s or more{pauses}, then its test rows"))
+    judged = ", then its test rows" if EVALUATION_FILE in bundle.files else ""
+    on_event(Note(f"{name}: timing {2 * protocol.seconds:g} s or more{pauses}{judged}"))
     measured = run_worker("measure", job, protocol.timeout_s)
     after = read_state()
     sustained = _sustained(job, protocol, name, on_event)

@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "example: recpress-edge reproduce topology --dims 10,20 --jobs 2 --out topology.json"
     add_common_options(parser)
-    parser.add_argument("study", choices=list(STUDIES), help="which study")
+    parser.add_argument("study", choices=list(STUDIES), metavar="STUDY", help=", ".join(STUDIES))
     parser.add_argument("--dims", metavar="N,N", help="topology: student dims (default: 10,20,100,200)")
     parser.add_argument(
         "--methods", metavar="NAME,NAME", help="de-rrd: students (default: bpr,de,rrd,de_rrd,irrrd)"

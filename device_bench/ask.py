@@ -15,7 +15,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
 from recpress_edge.core.layout import columns, wrap_lines
 from recpress_edge.core.printable import json_text, printable_facts, printable_lines
-from recpress_edge.core.terminal import stdout_encoding, terminal_width
+from recpress_edge.core.terminal import stdout_encoding, text_width
 from recpress_edge.device.apart import Question, recommend_apart
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.device.recommender import HISTORY, MODEL, POPULAR, Recommendations
@@ -84,8 +84,7 @@ def ask_bundle(args: argparse.Namespace) -> int:
         )
     if args.user is not None and not question.seen and found.source == MODEL:
         notes.append(f"{'note':<9}  a bundle knows no history: --seen names what is never to come")
-    lines += [wrap_lines(note, terminal_width(sys.stdout)) for note in notes]
-    print(printable_lines("\n".join(lines)))
+    print(wrap_lines(printable_lines("\n".join([*lines, *notes])), text_width()))
     return 0
 
 
@@ -175,7 +174,7 @@ def answer_lines(found: Recommendations, k: int, *, scored: bool = True) -> list
         headers.append(name)
         table.append(texts)
     rows = list(zip(*table, strict=True))
-    lines = [columns(headers, rows, terminal_width(sys.stdout))] if rows else []
+    lines = [columns(headers, rows, text_width())] if rows else []
     if len(rows) < k:
         lines.append(f"{'left':<9}  {len(rows):,} items: all that are neither seen nor retired")
     if found.unknown:

@@ -22,10 +22,10 @@ from recpress_edge.artifacts.manifest import full_of
 from recpress_edge.artifacts.trust.options import check_one_expected, trust_of
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
-from recpress_edge.core.layout import wrap_lines
+from recpress_edge.core.layout import wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
 from recpress_edge.core.progress import Event, Note
-from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals, terminal_width
+from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals, text_width
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.guard import guard_of
 from recpress_edge.device.opening import self_test_any
@@ -54,8 +54,9 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     stream = sys.stderr if args.json else sys.stdout
     if args.dry_run:
         work = plan(request)
-        lines = [labelled("would run", request.command(bundle)) for bundle in request.bundles]
-        print("\n".join([*lines, labelled("", work)]), file=stream)
+        for bundle in request.bundles:
+            _say(_command("would run", request.command(bundle), stream), stream)
+        _say([labelled("", work)], stream)
         return 0
 
     measured = run(request, _tell)  # everything is checked before the first bundle is measured
@@ -69,7 +70,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     if args.json:
         found = {"runs": [{"path": str(path), "record": record} for path, record in records]}
         print(json_text(found, encoding=stdout_encoding()))
-    print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
+    _say(_command("next", f"recpress-edge report {args.out or runs} -o report.html", stream), stream)
     _judge(records)
     return 0
 
@@ -138,7 +139,13 @@ def _tell(event: Event) -> None:
 def _say(lines: Iterable[str], stream: TextIO) -> None:
     """Each on a line of its own, cut between words where a terminal is narrower."""
     text = "\n".join(map(printable, lines))
-    print(wrap_lines(text, terminal_width(stream)), file=stream, flush=True)
+    print(wrap_lines(text, text_width(stream)), file=stream, flush=True)
+
+
+def _command(label: str, command: str, stream: TextIO) -> list[str]:
+    """Lines of a command that can be copied as one."""
+    indent = len(labelled("", ""))
+    return labelled(label, wrap_command(printable(command), text_width(stream), indent)).split("\n")
 
 
 def check_records(args: argparse.Namespace) -> int:
@@ -148,7 +155,7 @@ def check_records(args: argparse.Namespace) -> int:
     read, skipped = read_records(args.runs)
     records = [(path, printable_facts(record)) for path, record in read]
     for line in skipped:
-        print(one_line(f"skipped: {line}"), file=sys.stderr)
+        _say([one_line(f"skipped: {line}")], sys.stderr)
     held = gate.hold(records, budgets)
     lines = printable_lines("\n".join(gate.verdict_lines(held)))
     print(lines, file=sys.stderr if args.json else sys.stdout)

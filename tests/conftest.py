@@ -58,6 +58,12 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are read whole, also of commands that a test starts; where they are cut, a test sets the width."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """Processes that a test starts can be interrupted, even where the runner ignores it, as under nohup.

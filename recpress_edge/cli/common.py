@@ -13,7 +13,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
 from recpress_edge.core.registry import named
-from recpress_edge.core.terminal import stdout_encoding, terminal_width
+from recpress_edge.core.terminal import stdout_encoding, text_width
 from recpress_edge.core.units import about_seconds, format_bytes
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def names_of(flag: str, text: str) -> list[str]:
 def say(args: argparse.Namespace, text: str = "") -> None:
     """Talk to a person: stdout, or stderr when stdout belongs to JSON. What a file says stays printable."""
     stream = sys.stderr if args.json else sys.stdout
-    print(wrap_lines(printable_lines(text), terminal_width(stream)), file=stream, flush=True)
+    print(wrap_lines(printable_lines(text), text_width(stream)), file=stream, flush=True)
 
 
 def say_costs(args: argparse.Namespace, step: "PlannedStep", indent: int) -> None:
@@ -207,7 +207,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return columns(
         [printable(str(header)) for header in headers],
         [[printable(str(cell)) for cell in row] for row in rows],
-        terminal_width(sys.stdout),
+        text_width(),
     )
 
 
@@ -226,7 +226,7 @@ def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
     for index, command in enumerate(commands):
         say(
             args,
-            f"{'next' if index == 0 else '':<9}  {wrap_command(command, terminal_width(sys.stdout), 11)}",
+            f"{'next' if index == 0 else '':<9}  {wrap_command(command, text_width(), 11)}",
         )
 
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, Self
 
-from recpress_edge.cli.common import command_again, say
+from recpress_edge.cli.common import command_again, next_steps, say
+from recpress_edge.core.layout import wrap_lines
 from recpress_edge.core.metrics import CLICK_CHOICES, HEAD_CUTOFF
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble, left_out_words
+from recpress_edge.core.terminal import text_width
 from recpress_edge.core.units import about_seconds, describe_cost, format_bytes, format_share
 
 
@@ -21,7 +23,8 @@ def print_events(args: argparse.Namespace) -> Iterator[OnEvent]:
             yield _Printer(args, bars)
         except KeyboardInterrupt:
             bars.close()
-            say(args, f"\nstopped    to go on: {command_again(args)}")
+            say(args, "\nstopped    to go on:")
+            next_steps(args, [command_again(args)])
             raise
 
 
@@ -142,7 +145,8 @@ class _Lines:
             left = ""
             if 0 < done < total:
                 left = f", {about_seconds((spent or seconds) * (total - done) / done)} left"
-            print(f"{self._title}  {share:3.0f} %  {seconds:.0f} s{left}  {note}", file=sys.stderr)
+            line = f"{self._title}  {share:3.0f} %  {seconds:.0f} s{left}  {note}"
+            print(wrap_lines(line, text_width(sys.stderr)), file=sys.stderr)
             self._shown = tenth
 
 

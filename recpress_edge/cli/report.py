@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from recpress_edge.core import layout
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
 from recpress_edge.core.metrics import BALANCED, CHOICES, metric_title
-from recpress_edge.core.terminal import hanging, terminal_width, text_width
+from recpress_edge.core.terminal import hanging, text_width
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.baselines import Rival, is_baseline
@@ -186,14 +185,14 @@ def _print(args: argparse.Namespace, found: Report) -> None:
         say(args)
     for clicks in found.clicks:
         say(args, hanging("", clicks.title, 0))
-        say(args, f"\n{layout.columns(*section_table(clicks), None)}\n")
+        say(args, f"\n{layout.columns(*section_table(clicks), text_width())}\n")
     say_end(args, found.unreadable, found.budget)
 
 
 def say_baseline(args: argparse.Namespace, found: Choice) -> None:
     """The command that makes the baseline which is missing."""
     if found.next_command:
-        command = layout.wrap_command(found.next_command, terminal_width(sys.stdout), 11)
+        command = layout.wrap_command(found.next_command, text_width(), 11)
         say(args, f"baseline   {command}")
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import get_args
 
-from recpress_edge.cli.common import add_common_options, add_method_options, emit, only_reads, request_of, say
+from recpress_edge.cli.common import add_common_options, add_method_options, emit, only_reads, request_of
 from recpress_edge.distill.methods import Role
 from recpress_edge.jobs.settings import SettingsRequest
 
@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     only_reads(args)
     result = request_of(SettingsRequest, args).run()
     flag = "distill --student" if args.role == "student" else "train --teacher"
-    say(args, f"# recpress-edge {flag} {result.name} --config THIS_FILE")
-    say(args, result.toml().rstrip())
+    if not args.json:  # a file, whose lines are not cut
+        print(f"# recpress-edge {flag} {result.name} --config THIS_FILE")
+        print(result.toml().rstrip())
     emit(args, result.facts())
     return 0

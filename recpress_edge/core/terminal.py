@@ -152,9 +152,9 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def text_width() -> int:
-    """Width of the terminal, or what COLUMNS says; 80 where neither is known."""
-    return max(shutil.get_terminal_size((_COLUMNS, 24)).columns, _FEWEST_COLUMNS)
+def text_width(stream: TextIO | None = None) -> int:
+    """Columns that talk and tables fit in: of the stream's terminal, by COLUMNS, else 80. None: stdout."""
+    return max(terminal_width(stream or sys.stdout) or _COLUMNS, _FEWEST_COLUMNS)
 
 
 def hanging(label: str, text: str, indent: int = 11) -> str:

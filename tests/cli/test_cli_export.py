@@ -51,7 +51,10 @@ def test_int8_export_says_what_it_did(run, trained, data, tmp_path, capsys):
     [((), " --user u0"), (("--profile", "single-user", "--user", "u3"), "")],
     ids=["all-users", "single-user"],
 )
-def test_a_c_export_says_how_to_try_it_in_80_columns(flags, asks, run, trained, data, tmp_path, capsys):
+def test_a_c_export_says_how_to_try_it_in_80_columns(
+    flags, asks, run, trained, data, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
     words = ("--student", "htd_dim10", "--int8", "--format", "c")
     assert run(*words, *(data.user_ids[int(flag[1:])] if flag == "u3" else flag for flag in flags)) == 0
     out = capsys.readouterr().out

@@ -52,6 +52,7 @@ def test_strip_says_what_is_in_and_where_the_proof_is(bundle, capsys):
 
 
 def test_only_a_folder_makes_a_line_of_strip_or_inspect_long(bundle, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(bundle.folder.parent)
     assert main(["bundle", "strip", bundle.folder.name]) == 0
     assert main(["inspect", f"{bundle.folder.name}-lean"]) == 0

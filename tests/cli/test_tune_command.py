@@ -82,6 +82,6 @@ def test_an_interrupt_keeps_all_and_says_how_to_go_on(tmp_path, capsys, monkeypa
     words = [*WORDS, "--work", str(tmp_path)]
     assert main(words) == 130
     said = capsys.readouterr()
-    assert f"stopped    to go on: recpress-edge {' '.join(words)}" in said.out
+    assert f"stopped    to go on:\nnext       recpress-edge {' '.join(words)}" in said.out
     assert "What was finished is kept; the same command goes on from there." in said.err
     assert len(list((tmp_path / "tune/trials").iterdir())) >= 2

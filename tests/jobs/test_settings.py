@@ -42,7 +42,8 @@ def test_every_setting_of_every_method_is_explained():
         assert [one.name for settings in tables.values() for one in settings if not one.text] == [], name
 
 
-def test_settings_as_a_user_prints_them(capsys):
+def test_settings_as_a_user_prints_them(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")  # a file's lines are not cut
     assert main(["settings", "soft_dim20", "--role", "teacher"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("# recpress-edge train --teacher soft_dim20 --config THIS_FILE\n[method]\n# ")

@@ -22,6 +22,14 @@ _FSYNC = os.fsync
 gc.disable()
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """pytest's own lines stay as wide as they are, whatever a test says of columns."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:  # a worker of xdist has none
+        writer = session.config.get_terminal_writer()
+        writer.fullwidth = writer.fullwidth
+
+
 def pytest_runtestloop() -> None:
     """What is imported and collected stays: garbage is not looked for among it again and again."""
     gc.freeze()
@@ -60,7 +68,7 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are read whole, also of commands that a test starts; where they are cut, a test sets the width."""
+    """Lines are read whole, also of commands that a test starts; a test of cut lines sets the width."""
     monkeypatch.setenv("COLUMNS", "1000")
 
 

@@ -17,6 +17,8 @@ from recpress_edge.cli import main
 from recpress_edge.cli.common import add_common_options, emit, next_steps, say
 from recpress_edge.core.errors import InvalidRunError, RecPressError
 from recpress_edge.core.install import install_command
+from recpress_edge.core.layout import wrap_command
+from recpress_edge.core.terminal import text_width
 
 # With and without a teacher at one size, and a size smaller: the third is worth shipping.
 STUDENTS: Final = ("bpr_dim20", "ftd_dim20", "soft_dim20", "soft_dim10")
@@ -87,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
             if (folder / MANIFEST).is_file():
                 shutil.rmtree(folder)
     for number, command in enumerate(commands, start=1):
-        say(args, f"\n[{number}/{len(commands)}] recpress-edge {shlex.join(command)}")
+        place = f"[{number}/{len(commands)}] "
+        words = f"recpress-edge {shlex.join(command)}"
+        say(args, f"\n{place}{wrap_command(words, text_width(), len(place))}")
         if args.dry_run:
             continue
         with _talk_to_stderr() if args.json else contextlib.nullcontext():

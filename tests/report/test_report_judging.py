@@ -350,7 +350,9 @@ def without_p95(**facts):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_variant_without_a_p95_is_compared_by_p50_and_with_it_its_whole_section(tmp_path, capsys):
+def test_a_variant_without_a_p95_is_compared_by_p50_and_with_it_its_whole_section(
+    tmp_path, capsys, monkeypatch
+):
     """Of one Recall and size the one with the lower median is chosen, whatever its p95 would have been."""
     fast, slow = make_record(p95_ns=50_000), without_p95(student="htd_dim10", p95_ns=70_000)
     (section,) = placed([fast, slow])
@@ -364,6 +366,7 @@ def test_a_variant_without_a_p95_is_compared_by_p50_and_with_it_its_whole_sectio
     (alone,) = placed([without_p95()])
     assert ", p50 55.2 µs on" in verdict(alone, NO_LIMIT).sentence.split("It takes")[1]
 
+    monkeypatch.setenv("COLUMNS", "80")
     runs = write_runs(tmp_path / "runs", [fast, slow])
     assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
     shown = capsys.readouterr().out

@@ -44,7 +44,7 @@ CANDIDATES: Final[Mapping[str, Sequence[Any]]] = {
     "learning_rate": LEARNING_RATES,
     "teacher_weight": TEACHER_WEIGHTS,
 }
-WARM_STEP: Final = 0.3
+WARM_STEP: Final = 0.5
 """Of the step of a model from the start, that of one that goes on: what it knows already is kept."""
 WARM_NOISE: Final = 0.65
 """Of a row's squared length, what is noise where a model goes on that began as noise. It has more numbers
@@ -101,7 +101,8 @@ class Soft(Factorised, Method):
 
     def candidates(self) -> Mapping[str, Sequence[Any]]:
         """The score, the step size, and the teacher's weight where there is one."""
-        if self.given.start is not None or self.sampled:  # trials of large data would take too long
+        fine_tuned = self.given.start is not None and not self.given.warm
+        if fine_tuned or self.sampled:  # trials of large data would take too long
             return {}
         return open_axes(self.config, taught=self.prepared.taught is not None)
 

@@ -188,19 +188,26 @@ def trial_epochs(config: Any, *, taught: bool) -> int:
 
 
 def tried(
-    method: Method, epochs: int, validation: Validation | None, choose_by: str, on_epoch: OnEpoch
+    method: Method,
+    epochs: int,
+    validation: Validation | None,
+    choose_by: str,
+    on_epoch: OnEpoch,
+    near: Settings,
 ) -> tuple[Method, RunState]:
     """The method with the settings that validation prefers after short schedules, and what they gave.
 
     Every candidate trains a whole short schedule, so that its steps have fallen to zero where it is judged.
     One that is then below the tables it started from is worth as much as those, which count as epoch 0: then
-    what its training gave decides among its like.
+    what its training gave decides among its like. ``near``: settings that were best on an earlier state of
+    the data, where the search begins, and which are taken where there is no validation.
     """
     if isinstance(method, Searching):
         return _searched(method, epochs, on_epoch)
-    axes = method.candidates() if validation else {}
+    axes = method.candidates()
+    known = {name: near[name] for name in axes if name in near}
     if not axes or not validation:
-        return method, RunState()
+        return (method.variant(known, epochs), RunState(chosen=known)) if known else (method, RunState())
     looks = _Looks(choose_by, on_epoch, expected=epochs + TRIAL_EPOCHS * (2 * len(axes) + 1))
 
     def worth_of(settings: Settings) -> Worth:
@@ -213,7 +220,7 @@ def tried(
         assert found is not None
         return max(start or found, found)[0], found[0]
 
-    chosen = climb(axes, worth_of)
+    chosen = climb(axes, worth_of, known)
     seconds = time.perf_counter() - looks.started
     return method.variant(chosen, epochs), RunState(seconds=seconds, chosen=chosen, trials=looks.history)
 

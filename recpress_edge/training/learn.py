@@ -77,8 +77,8 @@ def learn(
     def on_pass(report: EpochReport) -> None:
         tell("epoch", **_told(report, cutoff), epochs=report.epochs)
 
+    near = wanted.warm.chosen if wanted.warm else {}
     if wanted.name.entry.closed_form:
-        near = wanted.warm.chosen if wanted.warm else {}
         return compute(on, wanted.training.choose_by, on_pass, near)
     whole = on(None)
     method, begun = _chosen(
@@ -90,6 +90,7 @@ def learn(
             validation=whole.validation,
             choose_by=wanted.training.choose_by,
             on_epoch=on_pass,
+            near=near,
         ),
     )
 
@@ -119,11 +120,7 @@ def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
     epoch_s = epoch_seconds(
         name.method, wanted.config, data.train, name.dim, teacher_dim=_teacher_of_sequences(wanted)
     )
-    compared = (
-        len(data.valid)
-        and not (wanted.start or wanted.warm)
-        and not has_sampled_softmax(wanted.config, data.train)
-    )
+    compared = len(data.valid) and not wanted.start and not has_sampled_softmax(wanted.config, data.train)
     searched = trial_epochs(wanted.config, taught=wanted.teacher is not None) if compared else 0
     seconds = None if epoch_s is None else epoch_s * (wanted.training.epochs + searched)
     return Foreseen(_stated(wanted, parts, data), seconds)

@@ -101,7 +101,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     ),
     # The step falls to 0 over the epochs here, too; most of what a wide one began as is noise.
     "soft warm teacher": Settings({}, {"epochs": 14, "evaluate_every": 2, "patience": 0}),
-    "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 0}),
+    "soft warm": Settings({}, {"epochs": 16, "evaluate_every": 2, "patience": 0}),
     "als warm": _AT_ONCE,
     # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
     "soft teacher": Settings(

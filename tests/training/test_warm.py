@@ -148,8 +148,19 @@ def test_its_settings_are_the_earlier_ones_unless_they_are_given(tmp_path):
     assert after.config["temperature"] == 0.2
     assert after.config["batch_users"] == 40
     assert chosen.items() <= dict(after.config).items()
-    assert after.metadata["training"]["epochs"] == 8
+    assert after.metadata["training"]["epochs"] == 16
     assert after.metadata["teacher"] is None  # as the earlier model had none
+
+
+def test_what_its_teacher_is_worth_is_chosen_again_from_the_last_weight_on(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="ease", training=SHORT)
+    after = made("soft_dim4", AFTER, tmp_path, before.folder)
+    last = dict(before.metadata["chosen_settings"])
+    assert after.metadata["trials"][0]["settings"] == {"teacher_weight": last.pop("teacher_weight")}
+    assert after.metadata["chosen_settings"].keys() == {"teacher_weight"}
+    assert last.items() <= dict(after.config).items()
+    given = made("soft_dim4", AFTER, tmp_path, before.folder, method={"teacher_weight": 0.4})
+    assert "trials" not in given.metadata
 
 
 def test_a_wide_teacher_that_goes_on_has_epochs_to_lose_its_noise(tmp_path):

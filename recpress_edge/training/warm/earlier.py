@@ -19,6 +19,8 @@ from recpress_edge.training.warm.seen import MOST_SEEN, seen_share
 
 IDS: Final = "ids"
 """Key of model.json: the digests of both lists of ids beside it."""
+AGAIN: Final = ("teacher_weight",)
+"""Settings of methods that go on row by row that are chosen again: what tonight's teacher is worth."""
 NEWEST: Final = "newest"
 """In place of a folder: see :func:`newest`."""
 DRAWN: Final = ", seed "
@@ -52,8 +54,9 @@ class Earlier:
     def settings(self) -> dict[str, Any]:
         """Settings of its method that it was given, and that were chosen unless they are chosen again."""
         given = {key: value for key, value in self.model.config.items() if value is not None}
-        chosen_again = METHODS[str(self.model.metadata["method"])].warm == "lists"
-        return given if chosen_again else {**self.chosen, **given}
+        if METHODS[str(self.model.metadata["method"])].warm == "lists":
+            return given
+        return {key: value for key, value in self.chosen.items() if key not in AGAIN} | given
 
     @property
     def teacher(self) -> str | None:

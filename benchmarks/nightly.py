@@ -6,8 +6,8 @@
 (with RECPRESS_DATA_DIR set). The log before the first night trains both sides' first model. Each night adds
 --share of the log; the warm side goes on from its model of the night before (``distill --from``), its teacher
 likewise, the cold side trains teacher and student anew. Figures are of the test items of that night, each
-user's last, and the difference of both sides has an interval over the users; overlap@10 is with the same
-side's model of the night before.
+user's last, and the difference of both sides has an interval over the users, of a night and of each user's
+mean over all nights; overlap@10 is with the same side's model of the night before.
 
 What each took is kept below WORK, so that a run goes on where another stopped; a side's models and its times
 are of the code that trained them, whose commit the record names.
@@ -15,15 +15,17 @@ are of the code that trained them, whose commit the record names.
 
 import argparse
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from _bench import commit, options, run, table
 from _nights import NIGHTS, SHARE, add_model_options, nights, rows_of, student
 
-from recpress_edge.core.arrays import places_among
+from recpress_edge.core.arrays import F64, places_among
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import Event, TrainingEvent
@@ -35,7 +37,7 @@ from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.warm.gate import OVERLAP
 from recpress_edge.training.warm.moved import moved
 
-SCHEMA: Final = "recpress.nightly/2"
+SCHEMA: Final = "recpress.nightly/3"
 METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
 
 
@@ -74,17 +76,46 @@ def figures(
     }
 
 
-def difference(before: TrainedModel, after: TrainedModel, data: Dataset) -> dict[str, dict[str, float]]:
-    """By metric, after - before on the night's test items, with its 95 % interval over the users."""
-    assert before.tables
-    assert after.tables
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What both sides' lists of a night are worth to its users (B,)."""
+
+    users: tuple[str, ...]
+    cold: dict[str, F64]
+    """By metric (B,)."""
+    warm: dict[str, F64]
+
+    def difference(self) -> dict[str, dict[str, float]]:
+        """By metric, warm - cold with its 95 % interval over the users."""
+        return {
+            name: asdict(paired_bootstrap(self.cold[name], self.warm[name], stream(0, f"nightly {name}")))
+            for name in METRICS
+        }
+
+
+def judged(cold: TrainedModel, warm: TrainedModel, data: Dataset) -> Judged:
+    """Both sides on the night's test items."""
+    assert cold.tables
+    assert warm.tables
     old, new = (
-        evaluate(torch.from_numpy(one.user_emb), torch.from_numpy(one.item_emb), data, "test").by_user
-        for one in (before.tables, after.tables)
+        evaluate(torch.from_numpy(one.user_emb), torch.from_numpy(one.item_emb), data, "test")
+        for one in (cold.tables, warm.tables)
     )
-    return {
-        name: asdict(paired_bootstrap(old[name], new[name], stream(0, f"nightly {name}"))) for name in METRICS
-    }
+    users = tuple(data.user_ids[user] for user in old.users)
+    return Judged(users, *({name: side.by_user[name] for name in METRICS} for side in (old, new)))
+
+
+def pooled(every: Sequence[Judged]) -> Judged:
+    """A user's mean over the nights that the user is in."""
+    ids, at = np.unique([user for night in every for user in night.users], return_inverse=True)
+    counts = np.bincount(at)
+
+    def mean(side: str, name: str) -> F64:
+        values = np.concatenate([getattr(night, side)[name] for night in every])
+        return np.asarray(np.bincount(at, values) / counts, np.float64)
+
+    sides = ({name: mean(side, name) for name in METRICS} for side in ("cold", "warm"))
+    return Judged(tuple(ids.tolist()), *sides)
 
 
 def _moved(before: tuple[TrainedModel, Dataset], model: TrainedModel, data: Dataset) -> dict[str, Any]:
@@ -103,7 +134,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     data = logs[0].dataset(f"{args.log}-night-0")
     first = made(args, data, args.work / "night-0", None)
     last = {side: (first["model"], data) for side in ("warm", "cold")}
-    told = [{"night": 0, **counts(data), "cold": figures(first, data, None)}]
+    told: list[dict[str, Any]] = [{"night": 0, **counts(data), "cold": figures(first, data, None)}]
+    every: list[Judged] = []
     for night, log in enumerate(logs[1:], start=1):
         data = log.dataset(f"{args.log}-night-{night}")
         line: dict[str, Any] = {"night": night, **counts(data)}
@@ -113,7 +145,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             found = made(args, data, work, model if side == "warm" else None)
             line[side] = figures(found, data, last[side])
             last[side] = found["model"], data
-        line["warm - cold"] = difference(last["cold"][0], last["warm"][0], data)
+        every.append(judged(last["cold"][0], last["warm"][0], data))
+        line["warm - cold"] = every[-1].difference()
         told.append(line)
     return {
         "schema": SCHEMA,
@@ -124,6 +157,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "share": args.share,
         "protocol": data.protocol,
         "nights": told,
+        "all nights": {
+            "share": sum(line["warm"]["cpu_s"] for line in told[1:])
+            / sum(line["cold"]["cpu_s"] for line in told[1:]),
+            "warm - cold": pooled(every).difference(),
+        },
     }
 
 

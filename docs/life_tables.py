@@ -34,19 +34,19 @@ def _nights(result: Result) -> Iterator[list[str]]:
 
 
 def gains(*results: Result) -> str:
-    """What going on costs of the time, and by how much its figures differ, each night."""
+    """What going on costs of the time, and by how much its figures differ, each night and in the mean."""
     headers = ["log", "night", "share of the CPU time", *TITLES]
-    rows = [
-        [
-            result["log"],
-            str(line["night"]),
-            short(line["warm"]["cpu_s"] / line["cold"]["cpu_s"], 2),
-            *(interval(line["warm - cold"][name]) for name in METRICS),
-        ]
-        for result in results
+    return table(headers, [row for result in results for row in _gains(result)])
+
+
+def _gains(result: Result) -> Iterator[list[str]]:
+    shares = {
+        str(line["night"]): (line["warm"]["cpu_s"] / line["cold"]["cpu_s"], line["warm - cold"])
         for line in result["nights"][1:]
-    ]
-    return table(headers, rows)
+    }
+    shares["all"] = (result["all nights"]["share"], result["all nights"]["warm - cold"])
+    for night, (share, found) in shares.items():
+        yield [result["log"], night, short(share, 2), *(interval(found[name]) for name in METRICS)]
 
 
 def folded(*results: Result) -> str:

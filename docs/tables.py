@@ -58,7 +58,7 @@ STAGED_SETS: Final = ("two-stages-ml-100k",)
 CELLS: Final = ("cells-ml-100k",)
 LIFE: Final = "docs/results/life.md"
 LIVED: Final = {
-    "nightly": ("ml-1m", "citeulike"),
+    "nightly": ("ml-1m", "ml-100k", "citeulike"),
     "folded-items": ("ml-1m", "citeulike"),
     "bundle-bytes": ("ml-1m", "citeulike"),
 }

@@ -143,7 +143,8 @@ def say_from(args: argparse.Namespace, models: Sequence[TrainedModel]) -> None:
         if begun := model.metadata.get("from"):
             say(args)
             rows = [f"{_rows_told(begun[side])} {side}" for side in ("users", "items")]
-            say(args, f"from       {begun['folder']}: {'; '.join(rows)}")
+            again = "" if "drawn" in begun["users"] else ", all computed again"
+            say(args, hanging("from", f"{begun['folder']}: {'; '.join(rows)}{again}"))
             if seen := begun.get("held_out_seen"):
                 say(
                     args,

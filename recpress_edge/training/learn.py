@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from recpress_edge.core.metrics import worth
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
@@ -103,6 +104,31 @@ def learn(
         tell("epoch", **_told(report, cutoff))
 
     return method, train(method, wanted.training, whole.validation, store, on_epoch, begun)
+
+
+def best_start(plan: Plan, data: Dataset, tell: Tell, start: Started) -> Started:
+    """What a method that goes on begins with: the earlier rows, or none, and then as a first one begins.
+
+    A student that begins near its teacher begins near tonight's where validation prefers those tables,
+    untrained as they are, to the earlier rows.
+    """
+    wanted, judge = plan.wanted, _validation(plan, data)
+    fresh = dataclasses.replace(start, tables=None)
+
+    def made(begun: Started) -> Method | ClosedForm:
+        return create_method(wanted.name.method, _input(plan, data, tell, begun), wanted.config)
+
+    def value(method: Method) -> tuple[float, float]:
+        assert judge
+        return worth(judge.evaluate(method, 0), dataset_cutoff(data), wanted.training.choose_by)
+
+    if judge is None or start.anew:
+        return start
+    method = made(fresh)
+    if not isinstance(method, Method) or not method.starts_trained:
+        return start
+    near_teacher, going_on = value(method), made(start)
+    return fresh if isinstance(going_on, Method) and near_teacher > value(going_on) else start
 
 
 def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:

@@ -28,7 +28,7 @@ from recpress_edge.training.evaluate import (
     splits_of,
 )
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.learn import Tell, learn
+from recpress_edge.training.learn import Tell, best_start, learn
 from recpress_edge.training.loop import RunState, restore_best
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
@@ -91,7 +91,10 @@ def _train_ranking(
     """A model that ranks a catalogue, written into the plan's folder, and what its run ended with."""
     memory = PeakMemory()
     warm = plan.wanted.warm
-    start = started(warm, data, anew=plan.wanted.name.entry.warm == "lists") if warm else None
+    start = None
+    if warm:
+        start = started(warm, data, anew=plan.wanted.name.entry.warm == "lists")
+        start = best_start(plan, data, tell, start)
     method, state = learn(plan, data, store, tell, start)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
@@ -102,7 +105,7 @@ def _train_ranking(
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if plan.wanted.options.trajectory:
         _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
-    facts |= _facts_of(kept, plan, data, facts)
+    facts |= _facts_of(kept, plan, data, facts, anew=start is None or start.anew)
     if warm and start and kept.tables:
         facts["from"] = warm_facts(warm, start, kept.tables, data)
     if kept.tables:
@@ -151,7 +154,9 @@ def _metrics(
     return found
 
 
-def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _facts_of(
+    kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any], *, anew: bool
+) -> dict[str, Any]:
     """What a record says besides, where it applies."""
     found: dict[str, Any] = {}
     wanted, parts = plan.wanted, plan.parts
@@ -163,7 +168,7 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
             valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
         )
     if facts["history"] and facts["history"][0]["epoch"] == 0 == facts["chosen_epoch"] and not parts.start:
-        begun = f"earlier {wanted.warm.model.name}" if wanted.warm else "SVD"
+        begun = "SVD" if anew or not wanted.warm else f"earlier {wanted.warm.model.name}"
         found["note"] = f"training added nothing over the {begun} that it starts from"
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]

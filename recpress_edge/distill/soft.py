@@ -267,8 +267,11 @@ def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
 
 
 def _of_cosines(tables: Tables) -> bool:
-    """Whether users are of unit length: as logits their products are far too flat."""
-    return bool(np.allclose(np.linalg.norm(tables.user_emb, axis=1), 1.0, atol=1e-4))
+    """Whether users are of unit length, but for empty rows, which are drawn: as logits their products are far
+    too flat.
+    """
+    lengths = np.linalg.norm(tables.user_emb, axis=1)
+    return bool(np.allclose(lengths[lengths > 0], 1.0, atol=1e-4))
 
 
 def _root_mean_square(*tables: Tensor) -> float:

@@ -187,6 +187,12 @@ def trial_epochs(config: Any, *, taught: bool) -> int:
     return TRIAL_EPOCHS * (2 * len(axes) + 1) if axes else 0
 
 
+def still_open(near: Settings, config: Any, *, taught: bool) -> dict[str, Any]:
+    """Of settings that validation chose on an earlier state of the data those that are not given now."""
+    axes = open_axes(config, taught=taught) if isinstance(config, SoftConfig) else {}
+    return {name: near[name] for name in axes if name in near}
+
+
 def tried(
     method: Method,
     epochs: int,
@@ -200,14 +206,13 @@ def tried(
     Every candidate trains a whole short schedule, so that its steps have fallen to zero where it is judged.
     One that is then below the tables it started from is worth as much as those, which count as epoch 0: then
     what its training gave decides among its like. ``near``: settings that were best on an earlier state of
-    the data, where the search begins, and which are taken where there is no validation.
+    the data and are open now: where the search begins, and what is taken where nothing is tried.
     """
     if isinstance(method, Searching):
         return _searched(method, epochs, on_epoch)
     axes = method.candidates()
-    known = {name: near[name] for name in axes if name in near}
     if not axes or not validation:
-        return (method.variant(known, epochs), RunState(chosen=known)) if known else (method, RunState())
+        return (method.variant(near, epochs), RunState(chosen=near)) if near else (method, RunState())
     looks = _Looks(choose_by, on_epoch, expected=epochs + TRIAL_EPOCHS * (2 * len(axes) + 1))
 
     def worth_of(settings: Settings) -> Worth:
@@ -220,7 +225,7 @@ def tried(
         assert found is not None
         return max(start or found, found)[0], found[0]
 
-    chosen = climb(axes, worth_of, known)
+    chosen = climb(axes, worth_of, near)
     seconds = time.perf_counter() - looks.started
     return method.variant(chosen, epochs), RunState(seconds=seconds, chosen=chosen, trials=looks.history)
 

@@ -20,7 +20,15 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.clicks.run import foreseen_clicks
-from recpress_edge.training.closed import FormOnData, Settings, compute, trial_epochs, trial_passes, tried
+from recpress_edge.training.closed import (
+    FormOnData,
+    Settings,
+    compute,
+    still_open,
+    trial_epochs,
+    trial_passes,
+    tried,
+)
 from recpress_edge.training.evaluate import (
     StagedRows,
     evaluate,
@@ -58,13 +66,10 @@ class Tell(Protocol):
 
 
 def learn(
-    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell, start: Started | None = None
+    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell, given: TrainingInput
 ) -> tuple[Method | ClosedForm, RunState]:
-    """The method that a plan asks for, learned or computed, and what is kept of it.
-
-    ``start``: the first tables of a warm start.
-    """
-    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell, start)
+    """The method that a plan asks for, learned or computed from ``given``, and what is kept of it."""
+    wanted, cutoff = plan.wanted, dataset_cutoff(data)
 
     def on(n_users: int | None) -> FormOnData:
         part = data if n_users is None else _some_users(data, n_users)
@@ -91,7 +96,7 @@ def learn(
             validation=whole.validation,
             choose_by=wanted.training.choose_by,
             on_epoch=on_pass,
-            near=near,
+            near=still_open(near, wanted.config, taught=wanted.teacher is not None),
         ),
     )
 
@@ -106,29 +111,41 @@ def learn(
     return method, train(method, wanted.training, whole.validation, store, on_epoch, begun)
 
 
-def best_start(plan: Plan, data: Dataset, tell: Tell, start: Started) -> Started:
+def best_start(plan: Plan, data: Dataset, given: TrainingInput, start: Started) -> Started:
     """What a method that goes on begins with: the earlier rows, or none, and then as a first one begins.
 
     A student that begins near its teacher begins near tonight's where validation prefers those tables,
     untrained as they are, to the earlier rows.
     """
     wanted, judge = plan.wanted, _validation(plan, data)
-    fresh = dataclasses.replace(start, tables=None)
-
-    def made(begun: Started) -> Method | ClosedForm:
-        return create_method(wanted.name.method, _input(plan, data, tell, begun), wanted.config)
-
-    def value(method: Method) -> tuple[float, float]:
-        assert judge
-        return worth(judge.evaluate(method, 0), dataset_cutoff(data), wanted.training.choose_by)
-
     if judge is None or start.anew:
         return start
-    method = made(fresh)
-    if not isinstance(method, Method) or not method.starts_trained:
-        return start
-    near_teacher, going_on = value(method), made(start)
-    return fresh if isinstance(going_on, Method) and near_teacher > value(going_on) else start
+
+    def value(begun: Started) -> tuple[float, float] | None:
+        """None of what a method draws, and of a closed form. One method at a time is in memory."""
+        method = create_method(wanted.name.method, going_on(given, begun), wanted.config)
+        if not isinstance(method, Method) or not method.starts_trained:
+            return None
+        return worth(judge.evaluate(method, 0), dataset_cutoff(data), wanted.training.choose_by)
+
+    fresh = dataclasses.replace(start, tables=None)
+    near_teacher = value(fresh)
+    earlier = value(start) if near_teacher else None
+    return fresh if near_teacher and earlier and near_teacher > earlier else start
+
+
+def given_to(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
+    """What a plan's method is made from; its need of memory is told once, however often it is made."""
+    on_need = cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes))
+    return dataclasses.replace(_given(plan.wanted, plan.parts, data), on_need=on_need)
+
+
+def going_on(given: TrainingInput, start: Started) -> TrainingInput:
+    """The same with the first tables of a warm start, unless all rows are computed again."""
+    if start.anew:
+        return given
+    drawn = (start.drawn_users, start.drawn_items)
+    return dataclasses.replace(given, start=start.tables, warm=True, drawn=drawn)
 
 
 def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
@@ -240,17 +257,6 @@ def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
     """Write a stage of the trajectory, where one is wanted of this epoch."""
     if plan.wanted.options.trajectory and is_recorded(epoch, plan.wanted.training.evaluate_every):
         write_stage(plan.folder, epoch, *rows.stage())
-
-
-def _input(plan: Plan, data: Dataset, tell: Tell, start: Started | None) -> TrainingInput:
-    given = _given(plan.wanted, plan.parts, data)
-    if start and not start.anew:
-        drawn = (start.drawn_users, start.drawn_items)
-        given = dataclasses.replace(given, start=start.tables, warm=True, drawn=drawn)
-    return dataclasses.replace(
-        given,
-        on_need=cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often computed
-    )
 
 
 def _given(wanted: Wanted, parts: Parts, data: Dataset) -> TrainingInput:

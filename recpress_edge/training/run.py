@@ -28,7 +28,7 @@ from recpress_edge.training.evaluate import (
     splits_of,
 )
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.learn import Tell, best_start, learn
+from recpress_edge.training.learn import Tell, best_start, given_to, going_on, learn
 from recpress_edge.training.loop import RunState, restore_best
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
@@ -91,11 +91,12 @@ def _train_ranking(
     """A model that ranks a catalogue, written into the plan's folder, and what its run ended with."""
     memory = PeakMemory()
     warm = plan.wanted.warm
-    start = None
+    start, given = None, given_to(plan, data, tell)
     if warm:
         start = started(warm, data, anew=plan.wanted.name.entry.warm == "lists")
-        start = best_start(plan, data, tell, start)
-    method, state = learn(plan, data, store, tell, start)
+        start = best_start(plan, data, given, start)
+        given = going_on(given, start)
+    method, state = learn(plan, data, store, tell, given)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, kept, rows, data)

@@ -179,6 +179,75 @@ def test_rows_that_are_worse_than_what_is_near_the_teacher_are_not_gone_on_from(
     assert 0 <= after.metadata["from"][OVERLAP]["mean"] < 1
 
 
+class Killed(Exception):
+    """A run that ends here."""
+
+
+@pytest.mark.parametrize(
+    ("given", "keep", "side"),
+    [({"score": "cosine"}, "best", "folded_in"), ({"learning_rate": 30.0}, "last", "new")],
+)
+def test_a_killed_night_ends_as_one_that_was_not(tmp_path, given, keep, side):
+    """It begins with the earlier rows or, where those are ruined, near the teacher: as it did before."""
+    more = {"teacher": "ease", "method": given, "training": {**SHORT, "keep": keep}}
+    before = made("soft_dim4", BEFORE, tmp_path, **more)
+    tonight = {"learning_rate": 0.03, "score": "inner"}
+    options = TrainOptions(earlier=str(before.folder), checkpoint_every_s=0, method=tonight)
+    request = ModelRequest(name="soft_dim4", options=options)
+    told = []
+
+    def kill(event):
+        told.append(event.kind)
+        if event.kind == "epoch" and (event.name, event.epochs, event.epoch) == ("soft_dim4", 16, 5):
+            raise Killed
+
+    whole = ensure_model(request, AFTER, tmp_path / "whole", lambda _: None)
+    with pytest.raises(Killed):
+        ensure_model(request, AFTER, tmp_path, kill)
+    resumed = ensure_model(request, AFTER, tmp_path, lambda event: told.append(event.kind))
+    assert "resume" in told
+    assert resumed.digest == whole.digest
+    same = ("from", "trials", "history", "chosen_settings", "chosen_epoch")
+    assert [resumed.metadata[key] for key in same] == [whole.metadata[key] for key in same]
+    assert side in resumed.metadata["from"]["users"]
+
+
+def test_a_need_is_told_once_a_model(tmp_path):
+    before, told = made("soft_dim4", BEFORE, tmp_path, teacher="ease", training=SHORT), []
+    request = ModelRequest(name="soft_dim4", options=TrainOptions(earlier=str(before.folder)))
+    ensure_model(request, AFTER, tmp_path, lambda event: told.append((event.name, event.kind)))
+    assert told.count(("soft_dim4", "needs")) == 1
+
+
+def test_where_nothing_is_tried_the_last_weight_of_its_teacher_stays(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="ease", training=SHORT)
+    facts = read_json(before.folder / MODEL_FACTS)
+    facts["chosen_settings"]["teacher_weight"] = 0.9  # not the middle one, which a model without trials has
+    write_json(before.folder / MODEL_FACTS, facts)
+    sampled = made("soft_dim4", AFTER, tmp_path, before.folder, method={"softmax": "sampled"})
+    unjudged = dataclasses.replace(AFTER, valid=AFTER.valid.none())
+    last = made("soft_dim4", unjudged, tmp_path, before.folder, training={"keep": "last"})
+    for after in (sampled, last):
+        assert "trials" not in after.metadata
+        assert after.metadata["chosen_settings"] == {"teacher_weight": 0.9}
+    given = made("soft_dim4", AFTER, tmp_path, before.folder, method={
+        "softmax": "sampled", "teacher_weight": 0.9})  # fmt: skip
+    np.testing.assert_array_equal(sampled.item_emb, given.item_emb)
+
+
+def test_cosines_that_become_logits_get_their_scale_though_somebody_is_unknown(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="ease", method={"score": "cosine"}, training=SHORT)
+    after = made(
+        "soft_dim4", AFTER, tmp_path, before.folder,
+        method={"score": "inner", "learning_rate": 1e-6}, training={"epochs": 1},
+    )  # fmt: skip
+    assert after.metadata["from"]["users"]["drawn"] == 1
+    known = [name != "65" for name in AFTER.user_ids]
+    lengths = np.linalg.norm(after.user_emb[known], axis=1)
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-3)
+    assert abs(lengths[0] - 1) > 0.2
+
+
 def test_a_wide_teacher_that_goes_on_has_epochs_to_lose_its_noise(tmp_path):
     before = made("soft_dim4", BEFORE, tmp_path, teacher="soft_dim6", training=SHORT)
     made("soft_dim4", AFTER, tmp_path, before.folder)
@@ -225,6 +294,14 @@ def test_fine_tuning_starts_from_the_warm_model(tmp_path):
     plain = [read_json(one) for one in tmp_path.glob(f"models/bpr_dim4-*/{MODEL_FACTS}")]
     (warm,) = [one for one in plain if "from" in one]
     assert after.metadata["quantised"]["start"]["sha256"] == warm["sha256"]
+
+
+def test_a_fine_tuned_model_is_refused_for_the_one_that_it_began_with(tmp_path):
+    tuned = made("soft_dim4_qat-int8-dim", BEFORE, tmp_path, teacher="ease", training={"epochs": 1})
+    (plain,) = tmp_path.glob("models/soft_dim4-*")
+    for name in ("soft_dim4", tuned.name):
+        with pytest.raises(ConfigError, match=rf"settings of its own.*began with: {plain}\."):
+            made(name, AFTER, tmp_path, tuned.folder)
 
 
 def test_other_models_are_refused_by_name(tmp_path):
@@ -380,6 +457,13 @@ def test_a_gate_on_the_overlap(tmp_path):
     )  # fmt: skip
     with pytest.raises(GateError, match=r"is 0\.4100 on average \(at most 0\.20 for a tenth of 60 users\)"):
         check_overlap(moved_far, 0.5)
+
+
+def test_what_is_computed_again_is_not_told_to_take_fewer_epochs(tmp_path):
+    before = first("als_dim4", tmp_path)
+    after = made("als_dim4", AFTER, tmp_path, before.folder)
+    with pytest.raises(GateError, match=r"export it by its folder all the same\. The next"):
+        check_overlap(after, 1.01)
 
 
 def test_the_command_says_it_and_ends_with_3_below_the_bound(tmp_path, monkeypatch, capsys):

@@ -128,6 +128,12 @@ def _check_alike(folder: Path, model: TrainedModel, name: ModelName) -> None:
             f"--from {folder} holds {found.plain}, and {name.plain} is asked for: a warm start goes on from "
             "a model of the same method and dim. Give its folder, or leave --from out."
         )
+    if found.recipe:
+        began = _beside(folder, {str(model.metadata["quantised"]["start"]["sha256"])})
+        raise ConfigError(
+            f"--from {folder} holds {model.name}, which was fine-tuned with settings of its own. A warm start "
+            f"goes on from the {found.plain} that it began with: {began or 'its folder is not beside it'}."
+        )
     if "refit_of" in model.metadata:
         raise ConfigError(
             f"--from {folder} was trained on validation too (--refit), so that nothing could be chosen "

@@ -14,10 +14,11 @@ def check_overlap(model: TrainedModel, least: float) -> None:
     begun = model.metadata["from"]
     found = begun[OVERLAP]
     if found["mean"] < least:
+        fewer = ", or train for fewer epochs (--epochs)" if "drawn" in begun["users"] else ""
         raise GateError(
             f"{OVERLAP} of {model.name} seed {model.metadata['seed']} with {begun['folder']} is "
             f"{found['mean']:.4f} on average (at most {found['lowest_decile']:.2f} for a tenth of "
             f"{found['users']:,} users), below --min-overlap {least:g}. The model is kept in {model.folder}: "
-            "export it by its folder all the same, or train for fewer epochs (--epochs). The next "
+            f"export it by its folder all the same{fewer}. The next "
             "--from newest goes on from it; to go on from another, give its folder."
         )

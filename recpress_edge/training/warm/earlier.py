@@ -131,8 +131,9 @@ def _check_alike(folder: Path, model: TrainedModel, name: ModelName) -> None:
     if found.recipe:
         began = _beside(folder, {str(model.metadata["quantised"]["start"]["sha256"])})
         raise ConfigError(
-            f"--from {folder} holds {model.name}, which was fine-tuned with settings of its own. A warm start "
-            f"goes on from the {found.plain} that it began with: {began or 'its folder is not beside it'}."
+            f"--from {folder} holds {model.name}, which was fine-tuned with settings of its own. A warm "
+            f"start goes on from the {found.plain} that it began with: "
+            f"{began or 'its folder is not beside it'}."
         )
     if "refit_of" in model.metadata:
         raise ConfigError(

@@ -117,7 +117,9 @@ def best_start(plan: Plan, data: Dataset, given: TrainingInput, start: Started) 
     A student that begins near its teacher begins near tonight's where validation prefers those tables,
     untrained as they are, to the earlier rows.
     """
-    wanted, judge = plan.wanted, _validation(plan, data)
+    wanted = plan.wanted
+    stageless = dataclasses.replace(wanted, options=dataclasses.replace(wanted.options, trajectory=False))
+    judge = _validation(dataclasses.replace(plan, wanted=stageless), data)
     if judge is None or start.anew:
         return start
 

@@ -19,6 +19,7 @@ from recpress_edge.models.outputs import Tables
 from recpress_edge.training.ensure import ensure_model, plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import load_model
+from recpress_edge.training.trajectory import trajectory_digest
 from recpress_edge.training.warm.earlier import earlier_in, newest
 from recpress_edge.training.warm.gate import OVERLAP, check_overlap
 from recpress_edge.training.warm.moved import moved
@@ -192,7 +193,7 @@ def test_a_killed_night_ends_as_one_that_was_not(tmp_path, given, keep, side):
     more = {"teacher": "ease", "method": given, "training": {**SHORT, "keep": keep}}
     before = made("soft_dim4", BEFORE, tmp_path, **more)
     tonight = {"learning_rate": 0.03, "score": "inner"}
-    options = TrainOptions(earlier=str(before.folder), checkpoint_every_s=0, method=tonight)
+    options = TrainOptions(earlier=str(before.folder), checkpoint_every_s=0, method=tonight, trajectory=True)
     request = ModelRequest(name="soft_dim4", options=options)
     told = []
 
@@ -210,6 +211,7 @@ def test_a_killed_night_ends_as_one_that_was_not(tmp_path, given, keep, side):
     same = ("from", "trials", "history", "chosen_settings", "chosen_epoch")
     assert [resumed.metadata[key] for key in same] == [whole.metadata[key] for key in same]
     assert side in resumed.metadata["from"]["users"]
+    assert trajectory_digest(resumed.folder) == trajectory_digest(whole.folder)
 
 
 def test_a_need_is_told_once_a_model(tmp_path):

@@ -199,7 +199,7 @@ def tried(
     validation: Validation | None,
     choose_by: str,
     on_epoch: OnEpoch,
-    near: Settings,
+    near: Settings = MappingProxyType({}),
 ) -> tuple[Method, RunState]:
     """The method with the settings that validation prefers after short schedules, and what they gave.
 

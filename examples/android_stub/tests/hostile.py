@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import damage
 import evil
 import numpy as np
 from forging import Change, forged, replace_file
@@ -74,11 +75,11 @@ def hostile_contracts() -> Iterator[tuple[str, Change]]:
 
 
 def score(folder: Path, value: float) -> None:
-    evil.edit_selftest(folder, lambda test: test["scores"][0].__setitem__(0, value))
+    damage.edit_selftest(folder, lambda test: test["scores"][0].__setitem__(0, value))
 
 
 def length(folder: Path, k: int) -> None:
-    evil.edit_selftest(folder, lambda test: test.update(k=k))
+    damage.edit_selftest(folder, lambda test: test.update(k=k))
 
 
 def claims(folder: Path, numbers: int) -> None:

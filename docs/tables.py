@@ -66,7 +66,7 @@ ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
-    *(f"students-{name}" for name in ("ml-1m-64", "citeulike-seeds")),
+    *(f"students-{name}" for name in ("ml-1m-64", "ml-1m-seeds", "citeulike-seeds")),
 )
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),

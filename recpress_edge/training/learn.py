@@ -13,6 +13,7 @@ from recpress_edge.core.metrics import worth
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.students import create_method, parse_name
 from recpress_edge.models.forecast import epoch_seconds, has_sampled_softmax
 from recpress_edge.models.method import ClosedForm, Factorised, Method, TrainingInput
@@ -120,20 +121,17 @@ def best_start(plan: Plan, data: Dataset, given: TrainingInput, start: Started) 
     wanted = plan.wanted
     stageless = dataclasses.replace(wanted, options=dataclasses.replace(wanted.options, trajectory=False))
     judge = _validation(dataclasses.replace(plan, wanted=stageless), data)
-    if judge is None or start.anew:
+    near_teacher = isinstance(wanted.config, SoftConfig) and wanted.config.start == "svd"
+    if judge is None or start.anew or not near_teacher:
         return start
 
-    def value(begun: Started) -> tuple[float, float] | None:
-        """None of what a method draws, and of a closed form. One method at a time is in memory."""
+    def value(begun: Started) -> tuple[float, float]:
+        """One method at a time is in memory."""
         method = create_method(wanted.name.method, going_on(given, begun), wanted.config)
-        if not isinstance(method, Method) or not method.starts_trained:
-            return None
         return worth(judge.evaluate(method, 0), dataset_cutoff(data), wanted.training.choose_by)
 
     fresh = dataclasses.replace(start, tables=None)
-    near_teacher = value(fresh)
-    earlier = value(start) if near_teacher else None
-    return fresh if near_teacher and earlier and near_teacher > earlier else start
+    return fresh if value(fresh) > value(start) else start
 
 
 def given_to(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:

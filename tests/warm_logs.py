@@ -14,7 +14,6 @@ from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 BEFORE = two_tastes(60, 80)
-NEW_USERS, NEW_ITEMS = 6, 4
 SHORT = {"epochs": 4, "evaluate_every": 2}
 
 
